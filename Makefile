@@ -1,0 +1,83 @@
+# failpat: failure patterns in PostgreSQL.
+#
+#   make demo     watch the main job run on a throw-away server
+#   make test     everything that must hold, on a throw-away server
+#   make bench    speed and memory beside what you would do otherwise
+#
+# These three install what they lack (Debian packages), need neither pg_config
+# nor PostgreSQL to start, and touch no server but the one that they make.
+#
+#   make, make install, make installcheck    the ecosystem's way (PGXS)
+
+EXTENSION    = failpat
+EXTVERSION   = 1.0
+MODULE_big   = failpat
+PG_CONFIG   ?= pg_config
+
+# What lies in a folder below src/ is pure: it compiles and runs without a
+# server too (see src/pure.h). What lies in src/ itself talks to the server.
+PURE_SRCS    = $(sort $(wildcard src/stats/*.c src/cube/*.c src/mine/*.c))
+SERVER_SRCS  = $(sort $(wildcard src/*.c))
+OBJS         = $(PURE_SRCS:.c=.o) $(SERVER_SRCS:.c=.o)
+
+INSTALL_SQL  = $(sort $(wildcard sql/install/*.sql))
+DATA_built   = $(EXTENSION)--$(EXTVERSION).sql
+DATA         = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql)
+
+REGRESS      = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
+REGRESS_OPTS = --inputdir=. --load-extension=plpgsql
+
+# The server's headers are not clean under -Wextra; these four classes of
+# warning come from its macros and calling convention, not from our code.
+WARN         = -Wall -Wextra -Werror
+WARN_SERVER  = -Wno-unused-parameter -Wno-sign-compare \
+               -Wno-missing-field-initializers -Wno-cast-function-type
+PG_CPPFLAGS  = -Isrc
+PG_CFLAGS    = $(WARN) $(WARN_SERVER) $(EXTRA_CFLAGS)
+SHLIB_LINK   = -lm
+
+.DEFAULT_GOAL := all
+
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifneq ($(wildcard $(PGXS)),)
+include $(PGXS)
+# Debian's clang for bitcode does not know all of gcc's warning flags.
+BITCODE_CFLAGS += -Wno-unknown-warning-option
+# Every object is rebuilt when a header changes: there are few of them.
+$(OBJS): $(wildcard src/*.h src/*/*.h)
+$(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h)
+else
+.PHONY: all install installcheck clean
+all install installcheck:
+	@echo "The PostgreSQL server headers are missing (no PGXS for '$(PG_CONFIG)')." >&2
+	@echo "On Debian: make deps   (or: apt-get install postgresql-server-dev-15)" >&2
+	@exit 1
+clean:
+	rm -f $(OBJS) $(DATA_built)
+endif
+
+# The extension script is joined from its parts, in the order of their names.
+$(DATA_built): $(INSTALL_SQL)
+	cat $^ > $@.tmp && mv $@.tmp $@
+
+.PHONY: deps demo test bench format check-format check-unit check-clang \
+        check-regress check-isolation check-pgtap check-tap check-docs
+
+deps:
+	@test/tools/install-deps
+
+demo: deps
+	@examples/demo
+
+test: deps
+	@test/run
+
+bench: deps
+	@bench/run
+
+# One kind of test alone; T names one test: make check-regress T=rates
+check-unit check-regress check-isolation check-pgtap check-tap check-docs check-clang check-format:
+	@test/run $@ $(T)
+
+format:
+	clang-format-14 -i $$(git ls-files '*.c' '*.h')

@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * cube.c
+ *		Look-ups in a cube in memory.
+ *
+ * Owns nothing, allocates nothing, takes no locks.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "cube/cube.h"
+
+static int
+text_cmp(const FpText *a, const char *b, size_t blen)
+{
+	int cmp = memcmp(a->data, b, Min((size_t) a->len, blen));
+
+	if (cmp != 0)
+		return cmp;
+	return a->len < blen ? -1 : a->len > blen;
+}
+
+int
+fp_cube_find_dim(const FpCube *cube, const char *name, size_t len)
+{
+	for (int d = 0; d < cube->ndims; d++)
+		if (text_cmp(&cube->dims[d].name, name, len) == 0)
+			return d;
+	return -1;
+}
+
+/*
+ * Values of ordinal dimensions are ordered by number, so they are searched
+ * one by one; the others by bisection.
+ */
+uint32
+fp_cube_find_value(const FpDim *dim, const char *value, size_t len)
+{
+	uint32 low = 0;
+	uint32 high = dim->nvalues;
+
+	if (dim->kind == FP_ORDINAL)
+	{
+		for (uint32 v = 0; v < dim->nvalues; v++)
+			if (text_cmp(&dim->values[v], value, len) == 0)
+				return v + 1;
+		return 0;
+	}
+	while (low < high)
+	{
+		uint32 mid = low + (high - low) / 2;
+		int	   cmp = text_cmp(&dim->values[mid], value, len);
+
+		if (cmp == 0)
+			return mid + 1;
+		if (cmp < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return 0;
+}

@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * failpat.c
+ *		Module magic and settings.
+ *
+ * _PG_init may run in any backend, and during pg_upgrade: it defines
+ * settings and does nothing else, no catalog access, no allocation that
+ * lasts beyond what the settings need.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "fmgr.h"
+#include "utils/guc.h"
+
+#include "failpat.h"
+
+#ifdef PG_MODULE_MAGIC_EXT
+PG_MODULE_MAGIC_EXT(.name = "failpat", .version = "1.0");
+#else
+PG_MODULE_MAGIC;
+#endif
+
+void _PG_init(void);
+
+int failpat_memory_limit = 1024 * 1024;
+
+void
+_PG_init(void)
+{
+	DefineCustomIntVariable("failpat.memory_limit",
+							"Memory that one cube or one mining run may use.",
+							"More raises an error that says what to do.",
+							&failpat_memory_limit, 1024 * 1024, 1024,
+							MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, NULL,
+							NULL, NULL);
+
+	MarkGUCPrefixReserved("failpat");
+}
