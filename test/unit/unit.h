@@ -55,8 +55,8 @@ near(double got, double expected, double tolerance)
 /* run statement; true if it raised an error of that class */
 #define RAISES(errclass, statement)                       \
 	({                                                    \
-		jmp_buf unit_jump;                                \
-		bool	unit_raised = false;                      \
+		jmp_buf		  unit_jump;                          \
+		volatile bool unit_raised = false;                \
 		fp_error_jump = &unit_jump;                       \
 		if (setjmp(unit_jump) == 0)                       \
 			statement;                                    \
