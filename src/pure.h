@@ -9,8 +9,9 @@
  * (unit tests, fuzzing, sanitizers, benchmarks), with the same names backed
  * by malloc, a jump to the caller's handler and nothing.
  *
- * Memory: everything is allocated in an FpArena and goes with it; there is
- * no free by hand.  An FpArena is a MemoryContext inside the server.
+ * Memory: everything is allocated in an FpArena and goes with it; only what
+ * grows by leaving an old copy behind (hash tables) frees that by hand.  An
+ * FpArena is a MemoryContext inside the server.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -45,6 +46,13 @@ typedef MemoryContext FpArena;
 /* ptr must come from fp_alloc or fp_alloc0 and not be NULL */
 #define fp_realloc(arena, ptr, oldsize, newsize) \
 	repalloc_huge((ptr), (newsize))
+/* ptr must come from this arena; NULL is allowed */
+#define fp_free(arena, ptr) \
+	do                      \
+	{                       \
+		if (ptr)            \
+			pfree(ptr);     \
+	} while (0)
 
 #define FP_CHECK_INTERRUPTS() CHECK_FOR_INTERRUPTS()
 
@@ -112,6 +120,7 @@ extern void	  *fp_alloc(FpArena arena, size_t size);
 extern void	  *fp_alloc0(FpArena arena, size_t size);
 extern void	  *fp_realloc(FpArena arena, void *ptr, size_t oldsize,
 						  size_t newsize);
+extern void	   fp_free(FpArena arena, void *ptr);
 
 /* A test may set this to see that loops can be interrupted. */
 extern void (*fp_interrupt_hook)(void);

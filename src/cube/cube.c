@@ -11,6 +11,31 @@
  */
 #include "cube/cube.h"
 
+static const char *const kind_names[] = {"nominal", "set", "ordinal",
+										 "stratum"};
+
+const char *
+fp_dim_kind_name(FpDimKind kind)
+{
+	return kind_names[kind];
+}
+
+/*
+ * Bytes of a text that fit into a message, without cutting a UTF-8 character
+ * in two.
+ */
+int
+fp_clip(const char *data, size_t len)
+{
+	size_t clip = 60;
+
+	if (len <= clip)
+		return (int) len;
+	while (clip > 0 && ((uint8) data[clip] & 0xc0) == 0x80)
+		clip--;
+	return (int) clip;
+}
+
 static int
 text_cmp(const FpText *a, const char *b, size_t blen)
 {

@@ -97,6 +97,12 @@ typedef struct FpCube
 	int64  *check_failures;
 } FpCube;
 
+/* "nominal", "set", "ordinal", "stratum" */
+extern const char *fp_dim_kind_name(FpDimKind kind);
+
+/* bytes of a text that fit into a message: "%.*s", fp_clip(data, len), data */
+extern int fp_clip(const char *data, size_t len);
+
 /* number of the dimension of that name, or -1 */
 extern int fp_cube_find_dim(const FpCube *cube, const char *name, size_t len);
 

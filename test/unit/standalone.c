@@ -145,6 +145,20 @@ fp_realloc(FpArena arena, void *ptr, size_t oldsize, size_t newsize)
 }
 
 void
+fp_free(FpArena arena, void *ptr)
+{
+	Block *block;
+
+	if (ptr == NULL)
+		return;
+	block = (Block *) ptr - 1;
+	block->prev->next = block->next;
+	block->next->prev = block->prev;
+	arena->used -= block->size;
+	free(block);
+}
+
+void
 fp_error(FpErrorClass errclass, const char *detail, const char *hint,
 		 const char *msg, ...)
 {

@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * format.h
+ *		The stored bytes of a failure cube.
+ *
+ * The bytes are canonical: equal content gives equal bytes, however and in
+ * whatever order it was gathered, and the decoder accepts nothing else.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FAILPAT_CUBE_FORMAT_H
+#define FAILPAT_CUBE_FORMAT_H
+
+#include "cube/cube.h"
+
+/*
+ * Encode a cube, which must be in canonical order (as fp_builder_freeze and
+ * fp_cube_decode make it).  The result lies in arena, after "header" bytes
+ * that are left to the caller (a varlena header, say); *len counts the
+ * encoding without them.
+ */
+extern char *fp_cube_encode(FpArena arena, const FpCube *cube, size_t header,
+							size_t *len);
+
+/*
+ * Decode bytes from anywhere into a cube that lies in arena and does not
+ * refer to the bytes.  Everything is checked: FP_ERR_CORRUPT where the bytes
+ * are not exactly what fp_cube_encode writes.
+ *
+ * The second form refuses (FP_ERR_LIMIT) a cube that would need more than
+ * about "limit" bytes of memory.
+ */
+extern FpCube *fp_cube_decode(FpArena arena, const char *bytes, size_t len);
+extern FpCube *fp_cube_decode_limited(FpArena arena, const char *bytes,
+									  size_t len, size_t limit);
+
+/*
+ * A double as the shortest of "%.15g", "%.16g", "%.17g" that reads back the
+ * same; buf has FP_NUMBER_LEN bytes.  Returns the length.
+ */
+#define FP_NUMBER_LEN 32
+extern size_t fp_number_text(double number, char *buf);
+
+/*
+ * The number that a text stands for: an optional sign, digits with an
+ * optional point, an optional exponent, blanks around it; false when it is
+ * anything else (hexadecimal, NaN, Infinity, out of range).  -0 becomes 0.
+ */
+extern bool fp_number_parse(const char *text, size_t len, double *number);
+
+#endif /* FAILPAT_CUBE_FORMAT_H */
