@@ -363,7 +363,10 @@ get_varint(Reader *reader)
 	return value;
 }
 
-/* a number up to max */
+/*
+ * A number up to max.  (A max of left(reader) is taken before the number
+ * itself is read: enough to bound what is allocated, no more.)
+ */
 static inline uint64
 get_count(Reader *reader, uint64 max, const char *what)
 {
@@ -388,10 +391,11 @@ static FpText
 get_text(Reader *reader)
 {
 	FpText text;
-	uint64 len =
-		get_count(reader, left(reader), "a text is longer than the value");
-	char *data;
+	uint64 len = get_varint(reader);
+	char  *data;
 
+	if (len > left(reader))
+		corrupt("a text is longer than the value");
 	if (memchr(reader->at, 0, len))
 		corrupt("a text contains a zero byte");
 	if (len >= PG_UINT32_MAX)

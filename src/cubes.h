@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * cubes.h
+ *		Failure cubes as the server's values: what other features use.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FAILPAT_CUBES_H
+#define FAILPAT_CUBES_H
+
+#include "pure.h"
+
+#include "fmgr.h"
+#include "utils/expandeddatum.h"
+#include "utils/jsonb.h"
+
+#include "cube/build.h"
+#include "cube/cube.h"
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/*
+ * The cube that a datum of type failure_cube holds, decoded and checked, in
+ * cx.  It does not refer to the datum.
+ */
+extern FpCube *failpat_cube_from_datum(Datum d, MemoryContext cx);
+
+/* A flat datum of type failure_cube, in cx. */
+extern Datum failpat_cube_to_datum(const FpCube *cube, MemoryContext cx);
+
+/*
+ * Which cells of a cube meet all conditions: a flag per cell, in cx.
+ *
+ * conditions is an object {"dimension": condition}.  A condition is
+ *	- a scalar: the value equals it (an ordinal one as a number), or the set
+ *	  has it as a member;
+ *	- an array: the set has all of them as members; []: the empty set;
+ *	- {"min": ..., "max": ...}, one or both: an ordinal value between them,
+ *	  both included;
+ *	- null: it is not recorded.
+ * Unknown values match nothing; an unknown dimension, or a condition that
+ * does not fit the kind of its dimension, is an error of class 22.
+ */
+extern bool *failpat_cube_match(const FpCube *cube, Jsonb *conditions,
+								MemoryContext cx);
+
+/* --- for the files of the type itself ---------------------------------- */
+
+/*
+ * The expanded form of a failure_cube: a builder, in a context of its own.
+ * "flat" caches its encoding until the builder is changed.
+ */
+typedef struct FailpatCube
+{
+	ExpandedObjectHeader hdr;
+	uint32				 magic;
+	FpCubeBuilder		*builder;
+	char				*flat; /* a whole varlena, or NULL */
+} FailpatCube;
+
+/* a new and empty one, below parent */
+extern FailpatCube *failpat_cube_expand_new(MemoryContext parent);
+
+/*
+ * The expanded cube of an aggregate's state, to be changed.  In an aggregate
+ * (in_aggregate) a read-write expanded datum is taken as it is; everything
+ * else is copied below parent.
+ */
+extern FailpatCube *failpat_cube_for_change(Datum state, bool in_aggregate,
+											MemoryContext parent);
+
+#endif /* FAILPAT_CUBES_H */
