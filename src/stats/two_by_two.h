@@ -53,4 +53,45 @@ extern bool fp_hyper_log_upper_below(int64 a, int64 n, int64 F, int64 N,
  */
 extern double fp_hyper_log_min_upper(int64 n, int64 F, int64 N);
 
+/*
+ * Two rates, f1 failures in n1 trials against f2 in n2, compared.  Each has
+ * an interval of the given confidence.  Raise FP_ERR_DATA unless 0 <= f <= n
+ * for both and 0 < confidence < 1.  A measure that the counts do not define
+ * (0 / 0) is NaN, x / 0 is infinity; a bound about which they say nothing is
+ * the measure's own (0, infinity; -1, 1).
+ */
+typedef struct FpEstimate
+{
+	double estimate;
+	double lower;
+	double upper;
+} FpEstimate;
+
+typedef FpEstimate FpRatio;
+
+/*
+ * (f1 / n1) / (f2 / n2), with the score interval of Miettinen and Nurminen
+ * (1985; Koopman's of 1984 with their factor N / (N - 1) on the variance).
+ */
+extern FpRatio fp_risk_ratio(int64 f1, int64 n1, int64 f2, int64 n2,
+							 double confidence);
+
+/*
+ * f1 / n1 - f2 / n2, with the interval of Newcombe (1998), method 10, made of
+ * the two Wilson intervals.
+ */
+extern FpEstimate fp_risk_difference(int64 f1, int64 n1, int64 f2, int64 n2,
+									 double confidence);
+
+/*
+ * f1 (n2 - f2) / (f2 (n1 - f1)), with the score interval of Cornfield (1956)
+ * without continuity correction, variance by Miettinen and Nurminen (1985).
+ */
+extern FpRatio fp_odds_ratio(int64 f1, int64 n1, int64 f2, int64 n2,
+							 double confidence);
+
+/* Is the lower bound of fp_risk_ratio at least so much (> 0)?  No search. */
+extern bool fp_risk_ratio_at_least(int64 f1, int64 n1, int64 f2, int64 n2,
+								   double ratio, double z);
+
 #endif /* FAILPAT_STATS_TWO_BY_TWO_H */
