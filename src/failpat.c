@@ -18,6 +18,7 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
+#include "capture.h"
 #include "failpat.h"
 
 #ifdef PG_MODULE_MAGIC_EXT
@@ -39,6 +40,8 @@ _PG_init(void)
 							&failpat_memory_limit, 1024 * 1024, 1024,
 							MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, NULL,
 							NULL, NULL);
+
+	failpat_capture_init();
 
 	MarkGUCPrefixReserved("failpat");
 }

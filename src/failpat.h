@@ -12,6 +12,16 @@
 
 #include "pure.h"
 
+#include "storage/shmem.h" /* mul_size */
+
+/* in the headers of today's minors of 15, not of the first ones */
+#ifndef palloc_array
+#define palloc_array(type, count) \
+	((type *) palloc(mul_size(sizeof(type), (count))))
+#define palloc0_array(type, count) \
+	((type *) palloc0(mul_size(sizeof(type), (count))))
+#endif
+
 /* failpat.memory_limit, in kB: bounds one cube, one mining run */
 extern int failpat_memory_limit;
 

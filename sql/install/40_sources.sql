@@ -1,0 +1,540 @@
+-- Sources: where observations come from, what is kept of them, and capture.
+
+-- Configuration. Nothing here changes while rows are captured: what changes
+-- (progress, times, errors) is in fp_source_state, and a change here makes
+-- every backend forget its plans.
+CREATE TABLE fp_sources (
+    source text COLLATE "C" PRIMARY KEY
+        CHECK (source <> '' AND octet_length(source) <= 63),
+    observations regclass,
+    refresh text NOT NULL DEFAULT 'manual'
+        CHECK (refresh IN ('async', 'sync', 'manual')),
+    bucket interval NOT NULL DEFAULT '1 day',
+    bucket_zone text NOT NULL DEFAULT 'UTC',
+    window_length interval NOT NULL DEFAULT '90 days',
+    triggers jsonb NOT NULL DEFAULT '{}',
+    own_view boolean NOT NULL DEFAULT false,
+    max_arity integer NOT NULL DEFAULT 3 CHECK (max_arity BETWEEN 1 AND 6),
+    alpha double precision NOT NULL DEFAULT 0.05 CHECK (alpha > 0 AND alpha < 1),
+    min_trials integer NOT NULL DEFAULT 5 CHECK (min_trials >= 1),
+    min_risk_ratio double precision NOT NULL DEFAULT 1.2
+        CHECK (min_risk_ratio >= 1 AND min_risk_ratio < 'Infinity'),
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE fp_sources IS
+    'sources of observations, as fp_attach registered them; settings may be changed by UPDATE';
+COMMENT ON COLUMN fp_sources.source IS 'name of the source';
+COMMENT ON COLUMN fp_sources.observations IS
+    'the source view; NULL after fp_detach, which keeps what was learnt';
+COMMENT ON COLUMN fp_sources.refresh IS
+    'manual: CALL fp_refresh(); sync: at the end of each writing statement; async: by a background worker (to come)';
+COMMENT ON COLUMN fp_sources.bucket IS 'width of the time buckets that cubes are kept by';
+COMMENT ON COLUMN fp_sources.bucket_zone IS 'time zone in which buckets of a day or more begin';
+COMMENT ON COLUMN fp_sources.window_length IS 'how far back patterns are looked for';
+COMMENT ON COLUMN fp_sources.triggers IS 'tables with capture triggers, and the key column of each';
+COMMENT ON COLUMN fp_sources.own_view IS 'whether failpat wrote the source view, and fp_detach drops it';
+COMMENT ON COLUMN fp_sources.max_arity IS 'most conditions that a pattern may have';
+COMMENT ON COLUMN fp_sources.alpha IS 'error rate that patterns are held to';
+COMMENT ON COLUMN fp_sources.min_trials IS 'fewest observations behind a pattern';
+COMMENT ON COLUMN fp_sources.min_risk_ratio IS 'smallest risk ratio that matters';
+COMMENT ON COLUMN fp_sources.created_at IS 'when the source was first attached';
+
+CREATE TABLE fp_source_state (
+    source text COLLATE "C" PRIMARY KEY,
+    backfill_key text,
+    backfill_count bigint NOT NULL DEFAULT 0,
+    backfill_done boolean NOT NULL DEFAULT false,
+    captured_at timestamptz,
+    refreshed_at timestamptz,
+    refresh_ms double precision,
+    error text,
+    error_at timestamptz
+);
+COMMENT ON TABLE fp_source_state IS
+    'progress, times and errors of each source; written by backfill and refresh, never by capture';
+COMMENT ON COLUMN fp_source_state.source IS 'name of the source';
+COMMENT ON COLUMN fp_source_state.backfill_key IS 'last key that fp_backfill has loaded';
+COMMENT ON COLUMN fp_source_state.backfill_count IS 'keys that fp_backfill has loaded';
+COMMENT ON COLUMN fp_source_state.backfill_done IS 'whether all history is loaded';
+COMMENT ON COLUMN fp_source_state.captured_at IS 'newest capture that a refresh has seen';
+COMMENT ON COLUMN fp_source_state.refreshed_at IS 'when the last refresh ended';
+COMMENT ON COLUMN fp_source_state.refresh_ms IS 'how long the last refresh took, in milliseconds';
+COMMENT ON COLUMN fp_source_state.error IS 'error of the last refresh, NULL when it had none';
+COMMENT ON COLUMN fp_source_state.error_at IS 'when that error occurred';
+
+CREATE TABLE fp_dimensions (
+    source text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL CHECK (name <> '' AND octet_length(name) <= 63),
+    kind text NOT NULL CHECK (kind IN ('nominal', 'set', 'ordinal')),
+    position integer NOT NULL,
+    title text NOT NULL,
+    key_prefix text,
+    label_table regclass,
+    label_key text,
+    label_column text,
+    choosable boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (source, name),
+    CHECK ((label_table IS NULL) = (label_key IS NULL)
+       AND (label_table IS NULL) = (label_column IS NULL))
+);
+COMMENT ON TABLE fp_dimensions IS 'the dimensions of each source, and how to speak of them';
+COMMENT ON COLUMN fp_dimensions.source IS 'name of the source';
+COMMENT ON COLUMN fp_dimensions.name IS 'the column of the source view';
+COMMENT ON COLUMN fp_dimensions.kind IS 'nominal, set (an array column) or ordinal (ranges such as 6+)';
+COMMENT ON COLUMN fp_dimensions.position IS 'order in keys and descriptions';
+COMMENT ON COLUMN fp_dimensions.title IS 'what a description calls it';
+COMMENT ON COLUMN fp_dimensions.key_prefix IS 'its letters in a pattern key; the name where NULL';
+COMMENT ON COLUMN fp_dimensions.label_table IS 'table that gives a value its name';
+COMMENT ON COLUMN fp_dimensions.label_key IS 'column of label_table that is compared with the value';
+COMMENT ON COLUMN fp_dimensions.label_column IS 'column of label_table with the name';
+COMMENT ON COLUMN fp_dimensions.choosable IS 'whether another value can be offered as an alternative';
+
+-- Columns are written by number from C: an upgrade may only append some.
+-- observed_at never changes, so no update touches an index (HOT).
+CREATE TABLE fp_observations (
+    source text COLLATE "C" NOT NULL,
+    obs_key text COLLATE "C" NOT NULL,
+    source_key text COLLATE "C" NOT NULL,
+    observed_at timestamptz NOT NULL,
+    failed boolean NOT NULL,
+    failed_checks text[] NOT NULL,
+    job text,
+    dims jsonb NOT NULL,
+    changed_at timestamptz NOT NULL,
+    PRIMARY KEY (source, obs_key)
+) WITH (fillfactor = 85);
+CREATE INDEX fp_observations_time ON fp_observations (source, observed_at, obs_key);
+COMMENT ON TABLE fp_observations IS
+    'one row per judged thing: what was used, did it fail; outlives the rows that it was read from';
+COMMENT ON COLUMN fp_observations.source IS 'name of the source';
+COMMENT ON COLUMN fp_observations.obs_key IS 'identity of the observation';
+COMMENT ON COLUMN fp_observations.source_key IS 'key of the rows that it was read from';
+COMMENT ON COLUMN fp_observations.observed_at IS 'time of the observation, as first captured';
+COMMENT ON COLUMN fp_observations.failed IS 'outcome, as last captured';
+COMMENT ON COLUMN fp_observations.failed_checks IS 'the checks that failed';
+COMMENT ON COLUMN fp_observations.job IS 'the job that it belongs to; observations of one job are not independent';
+COMMENT ON COLUMN fp_observations.dims IS
+    'the value of each dimension, as first recorded; absent = not recorded';
+COMMENT ON COLUMN fp_observations.changed_at IS 'when capture last wrote the row';
+
+-- Append-only for capture: no key, so no two writers ever meet here.
+CREATE TABLE fp_dirty (
+    source text COLLATE "C" NOT NULL,
+    bucket timestamptz NOT NULL,
+    at timestamptz NOT NULL
+);
+COMMENT ON TABLE fp_dirty IS
+    'time buckets with observations that their cube does not know yet; emptied by refresh';
+COMMENT ON COLUMN fp_dirty.source IS 'name of the source';
+COMMENT ON COLUMN fp_dirty.bucket IS 'start of the bucket';
+COMMENT ON COLUMN fp_dirty.at IS 'when it was marked';
+
+CREATE TABLE fp_pending (
+    source text COLLATE "C" NOT NULL,
+    source_key text COLLATE "C" NOT NULL,
+    obs_key text COLLATE "C",
+    observed_at timestamptz,
+    failed boolean,
+    failed_checks text[],
+    job text,
+    dims jsonb,
+    reason text NOT NULL,
+    error text,
+    at timestamptz NOT NULL,
+    tried_at timestamptz
+);
+COMMENT ON TABLE fp_pending IS
+    'keys that capture could not settle, with what it saw; refresh reads them again';
+COMMENT ON COLUMN fp_pending.source IS 'name of the source';
+COMMENT ON COLUMN fp_pending.source_key IS 'the key to read again';
+COMMENT ON COLUMN fp_pending.obs_key IS 'identity of the observation that was seen, if any was';
+COMMENT ON COLUMN fp_pending.observed_at IS 'its time';
+COMMENT ON COLUMN fp_pending.failed IS 'its outcome, as seen';
+COMMENT ON COLUMN fp_pending.failed_checks IS 'its failed checks, as seen';
+COMMENT ON COLUMN fp_pending.job IS 'its job';
+COMMENT ON COLUMN fp_pending.dims IS 'its dimensions, as seen';
+COMMENT ON COLUMN fp_pending.reason IS
+    'locked: another transaction had the key; many: too many keys in one transaction; error: see there';
+COMMENT ON COLUMN fp_pending.error IS 'the error that kept capture from settling the key';
+COMMENT ON COLUMN fp_pending.at IS 'when it was put here';
+COMMENT ON COLUMN fp_pending.tried_at IS 'when a refresh last failed to settle it';
+
+SELECT pg_catalog.pg_extension_config_dump('fp_sources', '');
+SELECT pg_catalog.pg_extension_config_dump('fp_source_state', '');
+SELECT pg_catalog.pg_extension_config_dump('fp_dimensions', '');
+SELECT pg_catalog.pg_extension_config_dump('fp_observations', '');
+SELECT pg_catalog.pg_extension_config_dump('fp_dirty', '');
+SELECT pg_catalog.pg_extension_config_dump('fp_pending', '');
+
+GRANT SELECT ON fp_sources, fp_source_state, fp_dimensions TO PUBLIC;
+
+-- What the triggers call.
+
+CREATE FUNCTION fp_capture() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'failpat_capture';
+COMMENT ON FUNCTION fp_capture() IS
+    'trigger AFTER a statement, with transition tables; arguments: source, key column';
+
+CREATE FUNCTION fp_source_changed() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'failpat_source_changed';
+COMMENT ON FUNCTION fp_source_changed() IS
+    'trigger that makes all backends read the configuration of sources again';
+
+CREATE TRIGGER fp_source_changed
+    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON fp_sources
+    FOR EACH STATEMENT EXECUTE FUNCTION fp_source_changed();
+CREATE TRIGGER fp_source_changed
+    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON fp_dimensions
+    FOR EACH STATEMENT EXECUTE FUNCTION fp_source_changed();
+
+CREATE FUNCTION fp_capture_keys(source text, keys text[], take_locks boolean DEFAULT true,
+                                OUT shown text[], OUT busy text[])
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'failpat_capture_keys';
+COMMENT ON FUNCTION fp_capture_keys(text, text[], boolean) IS
+    'reads the source view for these keys and records what it shows; returns the obs_keys that it showed, and the keys that other transactions hold';
+REVOKE ALL ON FUNCTION fp_capture_keys(text, text[], boolean) FROM PUBLIC;
+
+CREATE FUNCTION fp_bucket(at timestamptz, width interval, zone text DEFAULT 'UTC')
+    RETURNS timestamptz
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'failpat_bucket';
+COMMENT ON FUNCTION fp_bucket(timestamptz, interval, text) IS
+    'start of the time bucket that a moment lies in; buckets of a day or more begin at local midnight, weeks on Monday, months on the 1st';
+
+-- Set-up.
+
+CREATE FUNCTION fp_attach(
+    source text,
+    observations regclass,
+    triggers jsonb DEFAULT '{}',
+    dimensions jsonb DEFAULT NULL,
+    refresh text DEFAULT 'manual',
+    bucket interval DEFAULT '1 day',
+    bucket_zone text DEFAULT 'UTC',
+    window_length interval DEFAULT '90 days',
+    history text DEFAULT 'auto')
+    RETURNS void
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    home constant text := current_schema();
+    seen record;
+    tab record;
+    target regclass;
+    event text;
+    pos integer := 0;
+    found_dims integer := 0;
+    known jsonb;
+    own jsonb;
+    what text;
+    given record;
+BEGIN
+    -- The arguments.
+    IF fp_attach.source IS NULL OR fp_attach.source = '' OR octet_length(fp_attach.source) > 63 THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'source must be a name of 1 to 63 bytes';
+    END IF;
+    IF fp_attach.observations IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'observations must name a view';
+    END IF;
+    IF fp_attach.refresh = 'async' THEN
+        RAISE feature_not_supported USING
+            MESSAGE = 'refresh mode "async" is not supported yet',
+            HINT = 'Use "manual" and CALL fp_refresh() from a scheduler, or "sync" where data are few.';
+    END IF;
+    IF fp_attach.refresh IS NULL OR fp_attach.refresh NOT IN ('sync', 'manual') THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('refresh must be "manual" or "sync", not %s', coalesce(quote_ident(fp_attach.refresh), 'NULL'));
+    END IF;
+    IF fp_attach.history IS NULL OR fp_attach.history NOT IN ('auto', 'now', 'later') THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'history must be "auto", "now" or "later"';
+    END IF;
+    IF fp_attach.window_length IS NULL OR fp_attach.window_length <= interval '0' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'window_length must be greater than 0';
+    END IF;
+    IF fp_attach.triggers IS NULL OR jsonb_typeof(fp_attach.triggers) <> 'object' THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'triggers must be a JSON object of table names and key columns';
+    END IF;
+    IF fp_attach.dimensions IS NOT NULL AND jsonb_typeof(fp_attach.dimensions) <> 'object' THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'dimensions must be a JSON object of dimension names and their settings';
+    END IF;
+    -- raises where width or zone are not usable
+    PERFORM fp_bucket(now(), fp_attach.bucket, fp_attach.bucket_zone);
+    IF fp_attach.bucket IS NULL OR fp_attach.bucket_zone IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'bucket and bucket_zone must not be NULL';
+    END IF;
+    IF EXISTS (SELECT FROM fp_sources s WHERE s.source = fp_attach.source AND s.observations IS NOT NULL) THEN
+        RAISE duplicate_object USING
+            MESSAGE = format('source %s is attached already', quote_ident(fp_attach.source)),
+            HINT = 'Use fp_detach first; what was learnt stays.';
+    END IF;
+
+    -- The view's columns.
+    FOR given IN
+        SELECT need.name, need.type, a.atttypid::regtype AS is_type
+        FROM (VALUES ('source_key', NULL::regtype), ('obs_key', NULL),
+                     ('observed_at', 'timestamptz'), ('failed', 'boolean'),
+                     ('failed_checks', 'text[]')) AS need (name, type)
+        LEFT JOIN pg_attribute a ON a.attrelid = fp_attach.observations
+            AND a.attname = need.name AND a.attnum > 0 AND NOT a.attisdropped
+    LOOP
+        IF given.is_type IS NULL THEN
+            RAISE undefined_column USING
+                MESSAGE = format('%s has no column %s', fp_attach.observations, given.name),
+                HINT = 'A source view needs source_key, obs_key, observed_at timestamptz, failed boolean and failed_checks text[].';
+        ELSIF given.is_type <> given.type THEN
+            RAISE datatype_mismatch USING
+                MESSAGE = format('column %s of %s must be of type %s, not %s',
+                                 given.name, fp_attach.observations, given.type, given.is_type);
+        END IF;
+    END LOOP;
+
+    INSERT INTO fp_sources AS s (source, observations, refresh, bucket, bucket_zone, window_length)
+    VALUES (fp_attach.source, fp_attach.observations, fp_attach.refresh, fp_attach.bucket,
+            fp_attach.bucket_zone, fp_attach.window_length)
+    ON CONFLICT (source) DO UPDATE
+        SET observations = excluded.observations, refresh = excluded.refresh, bucket = excluded.bucket,
+            bucket_zone = excluded.bucket_zone, window_length = excluded.window_length;
+    INSERT INTO fp_source_state (source) VALUES (fp_attach.source)
+    ON CONFLICT (source) DO UPDATE
+        SET backfill_key = NULL, backfill_count = 0, backfill_done = false;
+
+    -- One dimension per other column.
+    DELETE FROM fp_dimensions d WHERE d.source = fp_attach.source;
+    known := '{"workflow": {"position": 1, "prefix": "w", "choosable": true},
+               "model": {"position": 2, "prefix": "m", "choosable": true},
+               "lora": {"position": 3, "prefix": "l", "title": "LoRA", "choosable": true},
+               "character": {"position": 4, "prefix": "c"},
+               "avatar": {"position": 4, "prefix": "c", "title": "Character"},
+               "scene_type": {"position": 5, "prefix": "st"},
+               "segment_position": {"position": 6, "prefix": "sp", "title": "segment", "kind": "ordinal"}}';
+    FOR seen IN
+        SELECT a.attname::text AS name, t.typcategory
+        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = fp_attach.observations AND a.attnum > 0 AND NOT a.attisdropped
+          AND a.attname NOT IN ('source_key', 'obs_key', 'observed_at', 'failed', 'failed_checks', 'job')
+        ORDER BY (known -> a.attname::text ->> 'position')::integer NULLS LAST, a.attname COLLATE "C"
+    LOOP
+        pos := pos + 1;
+        own := fp_attach.dimensions -> seen.name;
+        IF own IS NOT NULL AND jsonb_typeof(own) <> 'object' THEN
+            RAISE invalid_parameter_value USING
+                MESSAGE = format('dimensions: the settings of %s must be a JSON object', quote_ident(seen.name));
+        END IF;
+        SELECT k INTO what FROM jsonb_object_keys(own) k
+        WHERE k <> ALL ('{kind,title,prefix,label_table,label_key,label_column,choosable}') LIMIT 1;
+        IF FOUND THEN
+            RAISE invalid_parameter_value USING
+                MESSAGE = format('dimensions: %s has the unknown setting "%s"', quote_ident(seen.name), what),
+                HINT = 'Known are kind, title, prefix, label_table, label_key, label_column and choosable.';
+        END IF;
+        IF seen.name <> ALL ('{segment_position}') OR seen.typcategory = 'N' THEN
+            own := coalesce(known -> seen.name, '{}') || coalesce(own, '{}');
+        END IF;
+        own := jsonb_build_object('kind', CASE seen.typcategory WHEN 'A' THEN 'set' ELSE 'nominal' END)
+            || coalesce(own, '{}');
+        IF own ->> 'kind' NOT IN ('nominal', 'set', 'ordinal') THEN
+            RAISE invalid_parameter_value USING
+                MESSAGE = format('dimensions: the kind of %s must be nominal, set or ordinal, not "%s"',
+                                 quote_ident(seen.name), own ->> 'kind');
+        END IF;
+        IF (own ->> 'kind' = 'set') <> (seen.typcategory = 'A')
+           OR (own ->> 'kind' = 'ordinal' AND seen.typcategory <> 'N') THEN
+            RAISE datatype_mismatch USING
+                MESSAGE = format('dimension %s cannot be of kind "%s": its column is of another type',
+                                 quote_ident(seen.name), own ->> 'kind'),
+                DETAIL = 'A set is an array column, and an ordinal dimension a numeric one.';
+        END IF;
+        INSERT INTO fp_dimensions (source, name, kind, position, title, key_prefix,
+                                   label_table, label_key, label_column, choosable)
+        VALUES (fp_attach.source, seen.name, own ->> 'kind', pos,
+                coalesce(own ->> 'title',
+                         upper(left(seen.name, 1)) || replace(substr(seen.name, 2), '_', ' ')),
+                own ->> 'prefix',
+                (own ->> 'label_table')::regclass,
+                CASE WHEN own ? 'label_table' THEN coalesce(own ->> 'label_key', 'id') END,
+                CASE WHEN own ? 'label_table' THEN coalesce(own ->> 'label_column', 'name') END,
+                coalesce((own ->> 'choosable')::boolean, false));
+        found_dims := found_dims + 1;
+    END LOOP;
+    SELECT k INTO what FROM jsonb_object_keys(fp_attach.dimensions) k
+    WHERE NOT EXISTS (SELECT FROM fp_dimensions d WHERE d.source = fp_attach.source AND d.name = k) LIMIT 1;
+    IF FOUND THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('dimensions: %s has no column "%s"', fp_attach.observations, what);
+    END IF;
+    IF found_dims = 0 OR found_dims > 64 THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('%s must have 1 to 64 dimensions, not %s', fp_attach.observations, found_dims),
+            HINT = 'Every column but source_key, obs_key, observed_at, failed, failed_checks and job is a dimension.';
+    END IF;
+
+    -- The triggers. No DELETE loses an observation, but one that leaves some
+    -- rows of a key changes its outcome; a TRUNCATE leaves none.
+    FOR tab IN SELECT key AS name, value AS key_column FROM jsonb_each_text(fp_attach.triggers) LOOP
+        target := to_regclass(tab.name);
+        IF target IS NULL THEN
+            -- unqualified names are looked for beside the view, then in public
+            SELECT c.oid INTO target
+            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE quote_ident(c.relname) = tab.name AND c.relkind IN ('r', 'p')
+              AND (n.nspname = 'public'
+                   OR n.oid = (SELECT v.relnamespace FROM pg_class v WHERE v.oid = fp_attach.observations))
+            ORDER BY n.nspname = 'public' LIMIT 1;
+        END IF;
+        IF target IS NULL THEN
+            RAISE undefined_table USING
+                MESSAGE = format('triggers: there is no table "%s"', tab.name),
+                HINT = 'Write the name as it is quoted in SQL, with its schema.';
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target AND a.attname = tab.key_column
+                       AND a.attnum > 0 AND NOT a.attisdropped) THEN
+            RAISE undefined_column USING
+                MESSAGE = format('triggers: %s has no column "%s"', target, tab.key_column);
+        END IF;
+        FOREACH event IN ARRAY '{INSERT,UPDATE,DELETE}'::text[] LOOP
+            EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT '
+                           'EXECUTE FUNCTION %I.fp_capture(%L, %L)',
+                           'failpat_' || lower(event) || '_' || left(md5(fp_attach.source), 8),
+                           event, target,
+                           CASE event WHEN 'INSERT' THEN 'NEW TABLE AS failpat_new'
+                                      WHEN 'DELETE' THEN 'OLD TABLE AS failpat_old'
+                                      ELSE 'OLD TABLE AS failpat_old NEW TABLE AS failpat_new' END,
+                           home, fp_attach.source, tab.key_column);
+        END LOOP;
+        UPDATE fp_sources s SET triggers = s.triggers || jsonb_build_object(target::text, tab.key_column)
+        WHERE s.source = fp_attach.source;
+    END LOOP;
+
+    -- History. The triggers' locks keep writers out until this commits, so
+    -- only what is loaded in a moment is loaded here.
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM %s LIMIT 10001) some', fp_attach.observations) INTO found_dims;
+    IF fp_attach.history = 'now' OR (fp_attach.history = 'auto' AND found_dims <= 10000) THEN
+        WHILE fp_backfill_step(fp_attach.source, false) > 0 LOOP
+        END LOOP;
+    ELSIF fp_attach.history = 'auto' THEN
+        RAISE NOTICE 'source % is attached; its history is not loaded yet', quote_ident(fp_attach.source)
+            USING HINT = format('CALL %I.fp_backfill(%L) loads it while writers write; it can be cancelled and called again.',
+                                home, fp_attach.source);
+    END IF;
+END
+$fn$;
+COMMENT ON FUNCTION fp_attach(text, regclass, jsonb, jsonb, text, interval, text, interval, text) IS
+    'registers a source view, creates the capture triggers on its tables, and loads a short history';
+REVOKE ALL ON FUNCTION fp_attach(text, regclass, jsonb, jsonb, text, interval, text, interval, text) FROM PUBLIC;
+
+CREATE FUNCTION fp_backfill_step(source text, take_locks boolean DEFAULT true)
+    RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    v regclass;
+    after text;
+    key_type text;
+    keys text[];
+BEGIN
+    SELECT s.observations, t.backfill_key INTO v, after
+    FROM fp_sources s JOIN fp_source_state t ON t.source = s.source
+    WHERE s.source = fp_backfill_step.source AND s.observations IS NOT NULL
+    FOR UPDATE OF t;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING
+            MESSAGE = format('there is no attached source %s', coalesce(quote_ident(fp_backfill_step.source), 'NULL'));
+    END IF;
+    SELECT format_type(a.atttypid, a.atttypmod) INTO key_type
+    FROM pg_attribute a WHERE a.attrelid = v AND a.attname = 'source_key';
+    EXECUTE format('SELECT array_agg(k) FROM (SELECT source_key AS k FROM %s %s ORDER BY source_key LIMIT 250) some',
+                   v, CASE WHEN after IS NULL THEN 'WHERE source_key IS NOT NULL'
+                        ELSE format('WHERE source_key > %L::%s', after, key_type) END)
+        INTO keys;
+    IF keys IS NULL THEN
+        UPDATE fp_source_state t SET backfill_done = true WHERE t.source = fp_backfill_step.source;
+        RETURN 0;
+    END IF;
+    -- what another transaction is writing is left for the next refresh
+    INSERT INTO fp_pending (source, source_key, reason, at)
+    SELECT fp_backfill_step.source, b, 'locked', statement_timestamp()
+    FROM fp_capture_keys(fp_backfill_step.source, keys, fp_backfill_step.take_locks) c, unnest(c.busy) b;
+    UPDATE fp_source_state t
+    SET backfill_key = keys[cardinality(keys)], backfill_count = t.backfill_count + cardinality(keys)
+    WHERE t.source = fp_backfill_step.source;
+    RETURN cardinality(keys);
+END
+$fn$;
+COMMENT ON FUNCTION fp_backfill_step(text, boolean) IS
+    'loads the next few keys of a source''s history; returns their number, 0 at the end';
+REVOKE ALL ON FUNCTION fp_backfill_step(text, boolean) FROM PUBLIC;
+
+CREATE PROCEDURE fp_backfill(source text, restart boolean DEFAULT false)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'failpat_backfill';
+COMMENT ON PROCEDURE fp_backfill(text, boolean) IS
+    'loads the history of a source in small transactions while writers write; cancelled, it goes on where it was; restart reads everything again';
+REVOKE ALL ON PROCEDURE fp_backfill(text, boolean) FROM PUBLIC;
+
+CREATE FUNCTION fp_detach(source text, forget boolean DEFAULT false)
+    RETURNS void
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    src fp_sources;
+    tab text;
+    trg record;
+BEGIN
+    SELECT * INTO src FROM fp_sources s WHERE s.source = fp_detach.source FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING
+            MESSAGE = format('there is no source %s', coalesce(quote_ident(fp_detach.source), 'NULL'));
+    END IF;
+    FOR trg IN
+        SELECT t.tgname, t.tgrelid::regclass AS tab
+        FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+        WHERE p.proname = 'fp_capture' AND p.pronamespace = current_schema()::regnamespace
+          AND t.tgparentid = 0 AND NOT t.tgisinternal
+          -- the arguments are stored with a zero byte after each
+          AND position(convert_to(src.source, getdatabaseencoding()::name) || '\x00'::bytea IN t.tgargs) = 1
+        ORDER BY t.tgrelid, t.tgname
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', trg.tgname, trg.tab);
+    END LOOP;
+    UPDATE fp_sources s SET observations = NULL, own_view = false, triggers = '{}'
+    WHERE s.source = src.source;
+    IF src.own_view AND EXISTS (SELECT FROM pg_class c WHERE c.oid = src.observations) THEN
+        EXECUTE format('DROP VIEW %s', src.observations);
+    END IF;
+    IF fp_detach.forget THEN
+        DELETE FROM fp_observations o WHERE o.source = src.source;
+        DELETE FROM fp_dirty d WHERE d.source = src.source;
+        DELETE FROM fp_pending p WHERE p.source = src.source;
+        PERFORM fp_forget(src.source);
+        DELETE FROM fp_dimensions d WHERE d.source = src.source;
+        DELETE FROM fp_source_state t WHERE t.source = src.source;
+        DELETE FROM fp_sources s WHERE s.source = src.source;
+    END IF;
+END
+$fn$;
+COMMENT ON FUNCTION fp_detach(text, boolean) IS
+    'removes the triggers of a source, and its view if failpat wrote it; keeps what was learnt unless told to forget';
+REVOKE ALL ON FUNCTION fp_detach(text, boolean) FROM PUBLIC;
+
+CREATE FUNCTION fp_backfill_restart(source text)
+    RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+BEGIN
+    UPDATE fp_source_state t SET backfill_key = NULL, backfill_count = 0, backfill_done = false
+    WHERE t.source = fp_backfill_restart.source;
+    RETURN 0;
+END
+$fn$;
+COMMENT ON FUNCTION fp_backfill_restart(text) IS 'makes the next fp_backfill read everything again';
+REVOKE ALL ON FUNCTION fp_backfill_restart(text) FROM PUBLIC;

@@ -1,0 +1,727 @@
+/*-------------------------------------------------------------------------
+ *
+ * capture.c
+ *		The trigger that turns written rows into observations.
+ *
+ * A statement trigger takes the keys that the statement touched, reads the
+ * source view for them, and records what it shows (observe.c), in the writer's
+ * transaction and out of the writer's way:
+ *
+ * - Whatever goes wrong is rolled back to where capture began, put down in
+ *   fp_pending, and reported as a warning; the writer's statement goes on.
+ *
+ * - Two transactions that write rows of the same key see each its own rows
+ *   only, so neither could tell the outcome.  Each takes a lock on the key,
+ *   to the end of its transaction, and reads with a snapshot taken under it,
+ *   whatever the isolation level: the second sees what the first committed.
+ *
+ * - The lock is polled for, with a bound, and never waited for in the lock
+ *   manager's queue.  So capture is no edge in its graph of waits, and no
+ *   statement of the platform's can become the victim of a deadlock because
+ *   of us.  Keys that stay locked, and those beyond a number that could
+ *   exhaust the lock table, go to fp_pending, with what was seen of them.
+ *
+ * - The view is read as its owner, our tables are written as theirs: whoever
+ *   may write scores needs no other right.  Both with the restrictions that
+ *   keep a function in the view from doing more, and with a safe search_path.
+ *
+ * Memory: in the trigger's context and SPI's, gone with the statement.
+ * Locks: advisory tags of a class of our own, held to the transaction's end.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "common/hashfn.h"
+#include "executor/executor.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "storage/lock.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/tuplestore.h"
+#include "utils/wait_event.h"
+
+#include "capture.h"
+
+/* keys per reading of the view: bounds memory, not what a statement may do */
+#define BATCH 500
+
+int failpat_capture_errors = FAILPAT_ERRORS_WARN;
+int failpat_lock_wait = 500;
+int failpat_max_key_locks = 256;
+
+static const struct config_enum_entry capture_errors_options[] = {
+	{"warn", FAILPAT_ERRORS_WARN, false},
+	{"raise", FAILPAT_ERRORS_RAISE, false},
+	{NULL, 0, false}};
+
+/* key locks that this transaction has taken */
+static int locks_taken = 0;
+
+PG_FUNCTION_INFO_V1(failpat_capture);
+PG_FUNCTION_INFO_V1(failpat_capture_keys);
+
+/* Why a key could not be settled. */
+typedef enum KeyState
+{
+	KEY_SETTLED,
+	KEY_BUSY, /* another transaction has it locked */
+	KEY_MANY  /* this transaction has too many locks */
+} KeyState;
+
+/* Keys as they are captured: values of the view's type, ascending. */
+typedef struct KeyList
+{
+	Datum *values;
+	int	   n;
+	int	   space;
+} KeyList;
+
+/* What one trigger call is about. */
+typedef struct CaptureCall
+{
+	Oid			   schema; /* the extension's */
+	const char	  *source;
+	TriggerData	  *trigger;
+	AttrNumber	   column; /* of the key, in the trigger's table */
+	MemoryContext  cx;
+	const char	  *error; /* of the first attempt, for the second */
+	FailpatSource *captured;
+} CaptureCall;
+
+static void
+transaction_ended(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
+		event == XACT_EVENT_PREPARE)
+		locks_taken = 0;
+}
+
+/* Settings; called by _PG_init. */
+void
+failpat_capture_init(void)
+{
+	DefineCustomEnumVariable(
+		"failpat.capture_errors",
+		"What becomes of an error while rows are captured.",
+		"warn: it is put down and the writer's statement goes on; raise: "
+		"the statement fails.",
+		&failpat_capture_errors, FAILPAT_ERRORS_WARN, capture_errors_options,
+		PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"failpat.lock_wait",
+		"How long a capture waits for keys that another transaction writes.",
+		"Then they are left to the next refresh.", &failpat_lock_wait, 500, 0,
+		60000, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("failpat.max_key_locks",
+							"Most keys that one transaction locks.",
+							"Those beyond it are left to the next refresh.",
+							&failpat_max_key_locks, 256, 1, 100000, PGC_SUSET,
+							0, NULL, NULL, NULL);
+	RegisterXactCallback(transaction_ended, NULL);
+}
+
+/*
+ * Locks a key of a source to the end of the transaction; false where another
+ * transaction has it until the deadline (0: do not wait).
+ */
+bool
+failpat_lock(uint16 class, const char *source, const char *key,
+			 TimestampTz deadline)
+{
+	LOCKTAG tag;
+	uint64	hash;
+	long	nap = 1;
+
+	hash = hash_bytes_extended((const unsigned char *) source,
+							   (int) strlen(source), 0);
+	hash = hash_bytes_extended((const unsigned char *) key, (int) strlen(key),
+							   hash);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32),
+						 (uint32) hash, class);
+	for (;;)
+	{
+		switch (LockAcquire(&tag, ExclusiveLock, false, true))
+		{
+			case LOCKACQUIRE_OK:
+				locks_taken++;
+				return true;
+			case LOCKACQUIRE_ALREADY_HELD:
+			case LOCKACQUIRE_ALREADY_CLEAR:
+				return true;
+			case LOCKACQUIRE_NOT_AVAIL:
+				break;
+		}
+		if (deadline == 0 || GetCurrentTimestamp() >= deadline)
+			return false;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, nap,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		nap = Min(nap * 2, 8);
+	}
+}
+
+static void
+add_key(KeyList *keys, Datum value)
+{
+	if (keys->n == keys->space)
+	{
+		keys->space = Max(64, keys->space * 2);
+		if (keys->values == NULL)
+			keys->values = palloc_array(Datum, keys->space);
+		else
+			keys->values = repalloc_huge(keys->values,
+										 mul_size(keys->space, sizeof(Datum)));
+	}
+	keys->values[keys->n++] = value;
+}
+
+static int
+compare_keys(const void *a, const void *b, void *arg)
+{
+	FailpatSource *source = arg;
+
+	return DatumGetInt32(
+		FunctionCall2Coll(&source->key_cmp, source->key_collation,
+						  *(const Datum *) a, *(const Datum *) b));
+}
+
+/* Sorts keys and drops repeats. */
+static void
+sort_keys(KeyList *keys, FailpatSource *source)
+{
+	int n = 0;
+
+	if (keys->n < 2)
+		return;
+	qsort_arg(keys->values, keys->n, sizeof(Datum), compare_keys, source);
+	for (int i = 0; i < keys->n; i++)
+		if (n == 0 ||
+			compare_keys(&keys->values[n - 1], &keys->values[i], source) != 0)
+			keys->values[n++] = keys->values[i];
+	keys->n = n;
+}
+
+/*
+ * Adds the keys of a transition table.  Without a source (it could not be
+ * read) they are text, as the table's own type prints them.
+ */
+static void
+collect_keys(CaptureCall *call, Tuplestorestate *rows, FailpatSource *source,
+			 KeyList *keys)
+{
+	TupleDesc		  desc = RelationGetDescr(call->trigger->tg_relation);
+	Form_pg_attribute attr = TupleDescAttr(desc, call->column - 1);
+	TupleTableSlot	 *slot;
+	int				  pointer;
+	Oid				  out;
+	bool			  is_varlena;
+	bool			  same;
+	FmgrInfo		  out_function;
+	Datum			  last = (Datum) 0;
+	bool			  has_last = false;
+
+	if (rows == NULL || tuplestore_tuple_count(rows) == 0)
+		return;
+	same = source != NULL && getBaseType(attr->atttypid) == source->key_type;
+	if (!same)
+	{
+		getTypeOutputInfo(attr->atttypid, &out, &is_varlena);
+		fmgr_info(out, &out_function);
+	}
+
+	/* A read pointer of our own: the first belongs to others. */
+	pointer = tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND);
+	tuplestore_select_read_pointer(rows, pointer);
+	tuplestore_rescan(rows);
+	slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	while (tuplestore_gettupleslot(rows, true, false, slot))
+	{
+		bool  isnull;
+		Datum value = slot_getattr(slot, call->column, &isnull);
+
+		CHECK_FOR_INTERRUPTS();
+		if (isnull)
+			continue;
+		if (same)
+		{
+			/* rows of one key mostly stand together */
+			if (has_last && source->key_byval && value == last)
+				continue;
+			if (!source->key_byval)
+				value = datumCopy(value, false, source->key_len);
+		}
+		else
+		{
+			char *text = OutputFunctionCall(&out_function, value);
+
+			value = source != NULL ? InputFunctionCall(&source->key_in, text,
+													   source->key_ioparam, -1)
+								   : CStringGetTextDatum(text);
+		}
+		last = value;
+		has_last = true;
+		add_key(keys, value);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	tuplestore_select_read_pointer(rows, 0);
+}
+
+/* Reads the source view for some keys, as its owner; sets SPI_tuptable. */
+static void
+read_view(FailpatSource *source, Datum *keys, int n)
+{
+	Datum	   array;
+	Snapshot   snapshot;
+	int		   nest;
+	ArrayType *built;
+
+	built = construct_array(keys, n, source->key_type, source->key_len,
+							source->key_byval, source->key_align);
+	array = PointerGetDatum(built);
+	nest = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (!source->planned || !SPI_plan_is_valid(source->read))
+	{
+		/*
+		 * The plan is made for a few keys and kept: it must go by indexes,
+		 * also when it is made while the tables are small or have no
+		 * statistics yet.
+		 */
+		static const char *const off[] = {"enable_seqscan", "enable_hashjoin",
+										  "enable_mergejoin", "jit"};
+
+		for (int i = 0; i < lengthof(off); i++)
+			(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION,
+									 GUC_ACTION_SAVE, true, 0, false);
+		source->planned = true;
+	}
+	CommandCounterIncrement();
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	if (SPI_execute_snapshot(source->read, &array, NULL, snapshot,
+							 InvalidSnapshot, true, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_snapshot failed");
+	UnregisterSnapshot(snapshot);
+	AtEOXact_GUC(false, nest);
+}
+
+/* The rows that read_view has left, as observations; returns their number. */
+static int
+take_rows(FailpatSource *source, FailpatSeen **result)
+{
+	SPITupleTable *rows = SPI_tuptable;
+	TupleDesc	   desc = rows->tupdesc;
+	FailpatSeen	  *seen = palloc_array(FailpatSeen, SPI_processed + 1);
+	int			   n = 0;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		FailpatSeen *row = &seen[n];
+		Datum		 key;
+		Datum		 failed;
+		bool		 isnull[7];
+
+		key = SPI_getbinval(rows->vals[i], desc, 1, &isnull[0]);
+		row->obs_key = SPI_getbinval(rows->vals[i], desc, 2, &isnull[1]);
+		row->observed_at = SPI_getbinval(rows->vals[i], desc, 3, &isnull[2]);
+		failed = SPI_getbinval(rows->vals[i], desc, 4, &isnull[3]);
+		row->failed_checks = SPI_getbinval(rows->vals[i], desc, 5, &isnull[4]);
+		row->job = SPI_getbinval(rows->vals[i], desc, 6, &row->job_isnull);
+		row->dims = SPI_getbinval(rows->vals[i], desc, 7, &isnull[6]);
+		/* no identity, or not judged yet */
+		if (isnull[0] || isnull[1] || isnull[3])
+			continue;
+		row->source_key =
+			CStringGetTextDatum(OutputFunctionCall(&source->key_out, key));
+		row->failed = DatumGetBool(failed);
+		if (isnull[2])
+			row->observed_at =
+				TimestampTzGetDatum(GetCurrentStatementStartTimestamp());
+		row->failed_checks =
+			isnull[4] ? PointerGetDatum(construct_empty_array(TEXTOID))
+					  : PointerGetDatum(PG_DETOAST_DATUM(row->failed_checks));
+		row->dims = PointerGetDatum(PG_DETOAST_DATUM(row->dims));
+		row->settled = true;
+		n++;
+	}
+	*result = seen;
+	return n;
+}
+
+static int
+compare_strings(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/*
+ * Records what the view shows of n keys (ascending), a batch at a time.
+ *
+ * Without take_locks the caller vouches that nobody writes.  Where shown is
+ * not NULL (that is, not for a trigger) the obs_keys seen are added to it and
+ * the keys that were not settled to busy; else those go to fp_pending.
+ */
+static void
+capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
+		ArrayBuildState **shown, ArrayBuildState **busy)
+{
+	MemoryContext outer = CurrentMemoryContext;
+	MemoryContext batch =
+		AllocSetContextCreate(outer, "failpat batch", ALLOCSET_DEFAULT_SIZES);
+	TimestampTz deadline = 0;
+	Oid			save_user;
+	int			save_context;
+	int			context;
+
+	GetUserIdAndSecContext(&save_user, &save_context);
+	context = save_context | SECURITY_LOCAL_USERID_CHANGE |
+			  SECURITY_RESTRICTED_OPERATION;
+
+	for (int start = 0; start < n; start += BATCH)
+	{
+		int			 count = Min(BATCH, n - start);
+		char	   **open = NULL; /* keys not settled, sorted as strings */
+		bool		*open_seen = NULL;
+		int			 nopen = 0;
+		bool		 many = false;
+		FailpatSeen *seen;
+		int			 nseen;
+
+		MemoryContextSwitchTo(batch);
+		for (int i = 0; take_locks && i < count; i++)
+		{
+			char *text = OutputFunctionCall(&source->key_out, keys[start + i]);
+			KeyState state = KEY_SETTLED;
+
+			/* cheap for a key that this transaction has already */
+			if (locks_taken >= failpat_max_key_locks)
+				state = KEY_MANY;
+			else if (!failpat_lock(FAILPAT_LOCK_KEY, source->name, text, 0))
+			{
+				if (deadline == 0)
+					deadline =
+						TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													failpat_lock_wait);
+				if (!failpat_lock(FAILPAT_LOCK_KEY, source->name, text,
+								  deadline))
+					state = KEY_BUSY;
+			}
+			if (state != KEY_SETTLED)
+			{
+				if (open == NULL)
+					open = palloc_array(char *, count);
+				open[nopen++] = text;
+				many |= state == KEY_MANY;
+			}
+		}
+
+		SetUserIdAndSecContext(source->view_owner, context);
+		read_view(source, keys + start, count);
+		SetUserIdAndSecContext(source->owner, context);
+		nseen = take_rows(source, &seen);
+		if (nopen > 0)
+		{
+			qsort(open, nopen, sizeof(char *), compare_strings);
+			open_seen = palloc0_array(bool, nopen);
+			for (int i = 0; i < nseen; i++)
+			{
+				char  *key = TextDatumGetCString(seen[i].source_key);
+				char **at = bsearch(&key, open, nopen, sizeof(char *),
+									compare_strings);
+
+				seen[i].settled = at == NULL;
+				if (at != NULL)
+					open_seen[at - open] = true;
+			}
+		}
+		failpat_observe(source, seen, nseen);
+		if (shown != NULL)
+		{
+			for (int i = 0; i < nseen; i++)
+				*shown = accumArrayResult(*shown, seen[i].obs_key, false,
+										  TEXTOID, outer);
+			for (int i = 0; i < nopen; i++)
+				*busy = accumArrayResult(*busy, CStringGetTextDatum(open[i]),
+										 false, TEXTOID, outer);
+		}
+		else if (nopen > 0)
+		{
+			const char *reason = many ? "many" : "locked";
+			Datum	   *unseen = palloc_array(Datum, nopen);
+			int			nunseen = 0;
+
+			failpat_put_pending(source, seen, nseen, reason);
+			for (int i = 0; i < nopen; i++)
+				if (!open_seen[i])
+					unseen[nunseen++] = CStringGetTextDatum(open[i]);
+			failpat_put_pending_keys(schema, source->name, unseen, nunseen,
+									 reason, NULL);
+		}
+		SPI_freetuptable(SPI_tuptable);
+		SetUserIdAndSecContext(save_user, save_context);
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(batch);
+	}
+	MemoryContextDelete(batch);
+}
+
+/* The capture of one trigger call; any error is the caller's to handle. */
+static void
+capture_rows(void *arg)
+{
+	CaptureCall	  *call = arg;
+	FailpatSource *source;
+	KeyList		   keys = {NULL, 0, 0};
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	source = failpat_source(call->schema, call->source);
+	source->in_use++;
+	collect_keys(call, call->trigger->tg_newtable, source, &keys);
+	collect_keys(call, call->trigger->tg_oldtable, source, &keys);
+	sort_keys(&keys, source);
+	if (keys.n > 0)
+		capture(call->schema, source, keys.values, keys.n, true, NULL, NULL);
+	source->in_use--;
+	call->captured = source;
+	SPI_finish();
+}
+
+static int
+compare_texts(const void *a, const void *b)
+{
+	text *x = DatumGetTextPP(*(const Datum *) a);
+	text *y = DatumGetTextPP(*(const Datum *) b);
+	int	  lx = VARSIZE_ANY_EXHDR(x);
+	int	  ly = VARSIZE_ANY_EXHDR(y);
+	int	  result = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(lx, ly));
+
+	return result != 0 ? result : (lx > ly) - (lx < ly);
+}
+
+/* After an error: puts the keys of the call into fp_pending, with the error. */
+static void
+put_down_rows(void *arg)
+{
+	CaptureCall *call = arg;
+	KeyList		 keys = {NULL, 0, 0};
+	int			 n = 0;
+	Oid			 save_user;
+	int			 save_context;
+	Oid			 pending = get_relname_relid("fp_pending", call->schema);
+
+	collect_keys(call, call->trigger->tg_newtable, NULL, &keys);
+	collect_keys(call, call->trigger->tg_oldtable, NULL, &keys);
+	qsort(keys.values, keys.n, sizeof(Datum), compare_texts);
+	for (int i = 0; i < keys.n; i++)
+		if (n == 0 || compare_texts(&keys.values[n - 1], &keys.values[i]) != 0)
+			keys.values[n++] = keys.values[i];
+	GetUserIdAndSecContext(&save_user, &save_context);
+	if (OidIsValid(pending))
+		SetUserIdAndSecContext(failpat_relation_owner(pending, "fp_pending"),
+							   save_context | SECURITY_LOCAL_USERID_CHANGE |
+								   SECURITY_RESTRICTED_OPERATION);
+	failpat_put_pending_keys(call->schema, call->source, keys.values, n,
+							 "error", call->error);
+	SetUserIdAndSecContext(save_user, save_context);
+}
+
+/*
+ * Does some work in a subtransaction; true if it succeeded.  Where it raised
+ * an error its changes and locks are undone, and the error is in *error.
+ */
+static bool
+contained(void (*work)(void *), void *arg, ErrorData **error)
+{
+	MemoryContext cx = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(cx);
+	PG_TRY();
+	{
+		work(arg);
+		ReleaseCurrentSubTransaction();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(cx);
+		*error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cx);
+	CurrentResourceOwner = owner;
+	return done;
+}
+
+/*
+ * Whether an error is somebody's wish that the statement should end.  A
+ * statement_timeout has the same code as a cancel, but what the user bounds
+ * by it is the statement, which is done but for us.
+ */
+static bool
+is_wish(ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		return error->message == NULL ||
+			   strcmp(error->message,
+					  _("canceling statement due to statement timeout")) != 0;
+	return error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+		   error->sqlerrcode == ERRCODE_CRASH_SHUTDOWN;
+}
+
+/* Puts an error of capture down and warns of it, or raises it. */
+static void
+report(CaptureCall *call, ErrorData *error)
+{
+	ErrorData *second = NULL;
+	bool	   put_down;
+
+	if (is_wish(error) || failpat_capture_errors == FAILPAT_ERRORS_RAISE)
+		ReThrowError(error);
+	call->error = error->message ? error->message : "unknown error";
+	put_down = contained(put_down_rows, call, &second);
+	if (!put_down && is_wish(second))
+		ReThrowError(second);
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("failpat could not capture rows of source \"%s\": %s",
+					call->source, call->error),
+			 put_down
+				 ? errdetail("Their keys are kept in fp_pending.")
+				 : errdetail("Their keys could not be kept in fp_pending: %s",
+							 second->message ? second->message
+											 : "unknown error"),
+			 put_down ? errhint("The next refresh reads them again.")
+					  : errhint("Mend this, then CALL fp_backfill(source, "
+								"restart => true).")));
+}
+
+/*
+ * fp_capture(source, key column): trigger AFTER a statement.
+ */
+Datum
+failpat_capture(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	CaptureCall	 call;
+	ErrorData	*error = NULL;
+	int64		 rows = 0;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		!TRIGGER_FIRED_AFTER(trigger->tg_event) ||
+		!TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event) ||
+		trigger->tg_trigger->tgnargs != 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("fp_capture must be called as a trigger AFTER a "
+						"statement, with a source and a key column"),
+				 errhint("fp_attach creates the triggers.")));
+	if (trigger->tg_newtable != NULL)
+		rows += tuplestore_tuple_count(trigger->tg_newtable);
+	if (trigger->tg_oldtable != NULL)
+		rows += tuplestore_tuple_count(trigger->tg_oldtable);
+	if (rows == 0)
+		return PointerGetDatum(NULL);
+
+	memset(&call, 0, sizeof(call));
+	call.schema = get_func_namespace(fcinfo->flinfo->fn_oid);
+	call.source = trigger->tg_trigger->tgargs[0];
+	call.trigger = trigger;
+	call.column = SPI_fnumber(RelationGetDescr(trigger->tg_relation),
+							  trigger->tg_trigger->tgargs[1]);
+	if (call.column <= 0)
+	{
+		/* dropped or renamed: there is no key to put down */
+		if (failpat_capture_errors == FAILPAT_ERRORS_RAISE)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("table %s has no column %s",
+							RelationGetRelationName(trigger->tg_relation),
+							trigger->tg_trigger->tgargs[1])));
+		ereport(WARNING,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("failpat could not capture rows of source \"%s\": "
+						"table %s has no column %s",
+						call.source,
+						RelationGetRelationName(trigger->tg_relation),
+						trigger->tg_trigger->tgargs[1]),
+				 errhint("Use fp_detach and fp_attach again.")));
+		return PointerGetDatum(NULL);
+	}
+	if (!contained(capture_rows, &call, &error))
+		report(&call, error);
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * fp_capture_keys(source text, keys text[], take_locks boolean,
+ *				   OUT shown text[], OUT busy text[])
+ */
+Datum
+failpat_capture_keys(PG_FUNCTION_ARGS)
+{
+	char			*name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	ArrayType		*array = PG_GETARG_ARRAYTYPE_P(1);
+	bool			 take_locks = PG_GETARG_BOOL(2);
+	Oid				 schema = get_func_namespace(fcinfo->flinfo->fn_oid);
+	MemoryContext	 cx = CurrentMemoryContext;
+	FailpatSource	*source;
+	Datum			*texts;
+	bool			*nulls;
+	int				 n;
+	KeyList			 keys = {NULL, 0, 0};
+	ArrayBuildState *shown;
+	ArrayBuildState *busy;
+	TupleDesc		 desc;
+	Datum			 values[2];
+	bool			 isnull[2] = {false, false};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	desc = BlessTupleDesc(desc);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &texts, &nulls,
+					  &n);
+	shown = initArrayResult(TEXTOID, cx, true);
+	busy = initArrayResult(TEXTOID, cx, true);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	source = failpat_source(schema, name);
+	source->in_use++;
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			add_key(&keys, InputFunctionCall(&source->key_in,
+											 TextDatumGetCString(texts[i]),
+											 source->key_ioparam, -1));
+	sort_keys(&keys, source);
+	if (keys.n > 0)
+		capture(schema, source, keys.values, keys.n, take_locks, &shown,
+				&busy);
+	source->in_use--;
+	SPI_finish();
+	values[0] = makeArrayResult(shown, cx);
+	values[1] = makeArrayResult(busy, cx);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, isnull)));
+}

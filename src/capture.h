@@ -1,0 +1,105 @@
+/*-------------------------------------------------------------------------
+ *
+ * capture.h
+ *		What capture, its source cache, its writer and refresh share.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FAILPAT_CAPTURE_H
+#define FAILPAT_CAPTURE_H
+
+#include "failpat.h"
+
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/timestamp.h"
+
+/*
+ * The fourth field of our advisory lock tags.  Users' advisory locks have 1
+ * (one bigint) or 2 (two integers) there, so theirs and ours never meet; in
+ * pg_locks it is the column objsubid.
+ */
+#define FAILPAT_LOCK_KEY 18000	   /* one key of one source */
+#define FAILPAT_LOCK_REFRESH 18001 /* the refresh of one source */
+
+/* failpat.capture_errors */
+typedef enum FailpatCaptureErrors
+{
+	FAILPAT_ERRORS_WARN,
+	FAILPAT_ERRORS_RAISE
+} FailpatCaptureErrors;
+
+extern int failpat_capture_errors;
+extern int failpat_lock_wait;	  /* failpat.lock_wait, ms */
+extern int failpat_max_key_locks; /* failpat.max_key_locks */
+
+/* A source as a backend knows it; see source.c. */
+typedef struct FailpatSource
+{
+	char name[NAMEDATALEN]; /* hash key */
+	bool valid;				/* false: read the configuration again */
+	bool changed;			/* invalidated since the last reading began */
+	int	 in_use;			/* captures under way in this transaction */
+
+	MemoryContext cx; /* holds what the pointers below lead to */
+	Oid			  observations;
+	Oid			  observations_pk;
+	Oid			  dirty;
+	Oid			  pending;
+	Oid			  owner; /* of our tables */
+
+	Oid	 view;
+	Oid	 view_owner;
+	bool sync; /* refresh at the end of each writing statement */
+
+	Interval   bucket;
+	text	  *zone;
+	SPIPlanPtr read;	/* $1: array of keys; columns as FailpatSeen */
+	bool	   planned; /* read has been run */
+
+	Oid		 key_type;
+	int16	 key_len;
+	bool	 key_byval;
+	char	 key_align;
+	FmgrInfo key_out;
+	FmgrInfo key_in;
+	Oid		 key_ioparam;
+	FmgrInfo key_cmp;
+	Oid		 key_collation;
+} FailpatSource;
+
+/* One row of the source view. */
+typedef struct FailpatSeen
+{
+	Datum source_key; /* text */
+	Datum obs_key;	  /* text */
+	Datum observed_at;
+	bool  failed;
+	Datum failed_checks; /* text[] */
+	Datum job;			 /* text */
+	bool  job_isnull;
+	Datum dims;	   /* jsonb, without nulls */
+	bool  settled; /* its key is locked by us: may be written */
+} FailpatSeen;
+
+/* source.c */
+extern FailpatSource *failpat_source(Oid schema, const char *name);
+extern Oid			  failpat_relation_owner(Oid relid, const char *what);
+
+/* observe.c */
+extern void failpat_observe(FailpatSource *source, FailpatSeen *seen, int n);
+extern void failpat_put_pending(FailpatSource *source, FailpatSeen *seen,
+								int n, const char *reason);
+extern void failpat_put_pending_keys(Oid schema, const char *name, Datum *keys,
+									 int n, const char *reason,
+									 const char *error);
+extern Datum failpat_bucket_start(Datum at, Interval *width, text *zone);
+
+/* capture.c */
+extern void failpat_capture_init(void);
+extern bool failpat_lock(uint16 class, const char *source, const char *key,
+						 TimestampTz deadline);
+
+#endif /* FAILPAT_CAPTURE_H */

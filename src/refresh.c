@@ -1,0 +1,116 @@
+/*-------------------------------------------------------------------------
+ *
+ * refresh.c
+ *		The procedures that work in steps, a transaction each.
+ *
+ * Each step is a call of an SQL function that is right on its own (see
+ * sql/install/40_sources.sql and 50_refresh.sql); here they are repeated and
+ * committed, so that no lock and no snapshot is kept for long, and what was
+ * done stays done when the procedure is cancelled.  Called inside a
+ * transaction block, all steps are part of that transaction.
+ *
+ * Memory: SPI's, gone with each step.  Locks: those of the steps.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "capture.h"
+
+PG_FUNCTION_INFO_V1(failpat_backfill);
+
+/* Whether a procedure may commit: not in a function, not in a block. */
+static bool
+may_commit(FunctionCallInfo fcinfo)
+{
+	return fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+		   !((CallContext *) fcinfo->context)->atomic;
+}
+
+/*
+ * Runs SELECT schema.function(source) and returns its integer; NULL is 0.
+ * SPI is connected; the result's memory is freed.
+ */
+static int64
+step(const char *home, const char *function, const char *source)
+{
+	Oid	  types[1] = {TEXTOID};
+	Datum args[1];
+	char *sql = psprintf("SELECT %s.%s($1)::pg_catalog.int8", home, function);
+	bool  isnull;
+	int64 result;
+	bool  pushed = false;
+
+	args[0] = CStringGetTextDatum(source);
+	if (!ActiveSnapshotSet())
+	{
+		/* after a commit there is none */
+		PushActiveSnapshot(GetTransactionSnapshot());
+		pushed = true;
+	}
+	if (SPI_execute_with_args(sql, 1, types, args, NULL, false, 0) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args failed");
+	result = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										 SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+	if (pushed)
+		PopActiveSnapshot();
+	return isnull ? 0 : result;
+}
+
+/* fp_backfill(source text, restart boolean) */
+Datum
+failpat_backfill(PG_FUNCTION_ARGS)
+{
+	bool		commit = may_commit(fcinfo);
+	bool		restart = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	const char *home;
+	char	   *source;
+	int64		total = 0;
+	int64		n;
+	TimestampTz told = GetCurrentTimestamp();
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("source must not be NULL")));
+	if (SPI_connect_ext(commit ? SPI_OPT_NONATOMIC : 0) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect_ext failed");
+	/* SPI's memory outlives the steps' transactions */
+	source = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	home = quote_identifier(
+		get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid)));
+
+	if (restart)
+		(void) step(home, "fp_backfill_restart", source);
+	while ((n = step(home, "fp_backfill_step", source)) > 0)
+	{
+		total += n;
+		if (commit)
+			SPI_commit();
+		CHECK_FOR_INTERRUPTS();
+		if (TimestampDifferenceExceeds(told, GetCurrentTimestamp(), 5000))
+		{
+			told = GetCurrentTimestamp();
+			ereport(NOTICE,
+					(errmsg("%lld keys loaded so far", (long long) total)));
+		}
+	}
+	ereport(NOTICE, (errmsg_plural("%lld key loaded", "%lld keys loaded",
+								   (unsigned long) total, (long long) total)));
+	SPI_finish();
+	return (Datum) 0;
+}
