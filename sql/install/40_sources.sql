@@ -406,13 +406,16 @@ BEGIN
                                       ELSE 'OLD TABLE AS failpat_old NEW TABLE AS failpat_new' END,
                            home, fp_attach.source, tab.key_column);
         END LOOP;
-        UPDATE fp_sources s SET triggers = s.triggers || jsonb_build_object(target::text, tab.key_column)
+        UPDATE fp_sources s SET triggers = s.triggers || jsonb_build_object(
+            (SELECT format('%I.%I', n.nspname, c.relname)
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target),
+            tab.key_column)
         WHERE s.source = fp_attach.source;
     END LOOP;
 
     -- History. The triggers' locks keep writers out until this commits, so
     -- only what is loaded in a moment is loaded here.
-    EXECUTE format('SELECT count(*) FROM (SELECT FROM %s LIMIT 10001) some', fp_attach.observations) INTO found_dims;
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM %s LIMIT 10001) part', fp_attach.observations) INTO found_dims;
     IF fp_attach.history = 'now' OR (fp_attach.history = 'auto' AND found_dims <= 10000) THEN
         WHILE fp_backfill_step(fp_attach.source, false) > 0 LOOP
         END LOOP;
@@ -449,7 +452,7 @@ BEGIN
     END IF;
     SELECT format_type(a.atttypid, a.atttypmod) INTO key_type
     FROM pg_attribute a WHERE a.attrelid = v AND a.attname = 'source_key';
-    EXECUTE format('SELECT array_agg(k) FROM (SELECT source_key AS k FROM %s %s ORDER BY source_key LIMIT 250) some',
+    EXECUTE format('SELECT array_agg(k) FROM (SELECT source_key AS k FROM %s %s ORDER BY source_key LIMIT 250) part',
                    v, CASE WHEN after IS NULL THEN 'WHERE source_key IS NOT NULL'
                         ELSE format('WHERE source_key > %L::%s', after, key_type) END)
         INTO keys;
