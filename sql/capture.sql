@@ -1,10 +1,12 @@
 -- Sources and capture: attach, what each kind of statement does, errors, detach.
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
-CREATE EXTENSION IF NOT EXISTS failpat;
+DROP EXTENSION IF EXISTS failpat CASCADE;
+CREATE SCHEMA failpat;
+CREATE EXTENSION failpat SCHEMA failpat;
 RESET client_min_messages;
 CREATE SCHEMA cap;
-SET search_path = cap, public;
+SET search_path = cap, failpat, public;
 CREATE TABLE parts (id bigint PRIMARY KEY, tool text, alloys text[], station int);
 CREATE TABLE scores (id bigserial PRIMARY KEY, part bigint NOT NULL, check_name text, ok boolean,
                      at timestamptz DEFAULT '2026-03-01 12:00+00');
@@ -180,3 +182,5 @@ SELECT (SELECT count(*) FROM fp_sources) + (SELECT count(*) FROM fp_observations
 RESET search_path;
 SET client_min_messages = warning;
 DROP SCHEMA cap CASCADE;
+DROP EXTENSION failpat;
+DROP SCHEMA failpat;
