@@ -22,6 +22,9 @@
 
 #include <math.h>
 
+#include "stats/interval.h"
+#include "stats/special.h"
+
 /* how often spikes are taken out before the rest is accepted as it is */
 #define SPIKE_ROUNDS 4
 
@@ -429,23 +432,27 @@ residual_correlation(const Search *s)
 
 /* ---------- report ---------- */
 
-/* counts of some buckets, as seen and as their variance allows */
+/* counts of some buckets, and how far their sum varies */
 typedef struct Counts
 {
 	int64  failures;
 	int64  trials;
-	double shrink; /* variance of the rate as a multiple of the binomial one */
+	double factor; /* variance as a multiple of the binomial one */
 } Counts;
 
 static void
 add_counts(const Search *s, Counts *sum, int bucket)
 {
-	double n = s->buckets[bucket].trials;
-
-	/* shrink is a sum here; divided at the end */
-	sum->shrink += n / s->weight[bucket];
+	/* the factor is a sum until finish_counts */
+	sum->factor += s->buckets[bucket].trials / s->weight[bucket];
 	sum->failures += s->buckets[bucket].failures;
 	sum->trials += s->buckets[bucket].trials;
+}
+
+static void
+finish_counts(Counts *sum)
+{
+	sum->factor = sum->trials > 0 ? sum->factor / sum->trials : 1;
 }
 
 static Counts
@@ -455,80 +462,39 @@ count_active(const Search *s, int from, int to)
 
 	for (int k = from; k < to; k++)
 		add_counts(s, &sum, s->active[k]);
-	sum.shrink = sum.trials > 0 ? sum.shrink / sum.trials : 1;
+	finish_counts(&sum);
 	return sum;
 }
 
-/* two-sided normal quantile of a confidence level */
-static double
-normal_quantile(double confidence)
-{
-	double low = 0;
-	double high = 40;
-
-	for (int i = 0; i < 100; i++)
-	{
-		double middle = (low + high) / 2;
-
-		if (erfc(middle / M_SQRT2) > 1 - confidence)
-			low = middle;
-		else
-			high = middle;
-	}
-	return (low + high) / 2;
-}
-
+/* Wilson's interval knows n / z^2 only: dispersion widens z. */
 static FpEstimate
 rate_of(const Counts *c, double z)
 {
-	double n = c->trials / c->shrink;
-	double p = (double) c->failures / c->trials;
-	double centre = (p + z * z / (2 * n)) / (1 + z * z / n);
-	double half =
-		z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
-	FpEstimate rate = {p, c->failures == 0 ? 0 : centre - half,
-					   c->failures == c->trials ? 1 : centre + half};
+	FpInterval interval =
+		fp_wilson_interval(c->failures, c->trials, z * sqrt(c->factor));
+	FpEstimate rate = {(double) c->failures / c->trials, interval.lower,
+					   interval.upper};
 
 	return rate;
 }
 
-/* exp of a log ratio with interval; halves are added against empty cells */
-static FpEstimate
-log_ratio(double value, double a1, double b1, double a2, double b2, bool odds,
-		  double z)
-{
-	FpEstimate e;
-	double	   centre;
-	double	   variance;
-
-	if (odds)
-	{
-		centre = log((a2 + 0.5) / (b2 + 0.5)) - log((a1 + 0.5) / (b1 + 0.5));
-		variance =
-			1 / (a1 + 0.5) + 1 / (b1 + 0.5) + 1 / (a2 + 0.5) + 1 / (b2 + 0.5);
-	}
-	else
-	{
-		double n1 = a1 + b1 + 0.5;
-		double n2 = a2 + b2 + 0.5;
-
-		centre = log((a2 + 0.5) / n2) - log((a1 + 0.5) / n1);
-		variance = 1 / (a1 + 0.5) - 1 / n1 + 1 / (a2 + 0.5) - 1 / n2;
-	}
-	e.value = value;
-	e.lower = exp(centre - z * sqrt(variance));
-	e.upper = exp(centre + z * sqrt(variance));
-	return e;
-}
-
+/*
+ * Compare the rates of two sides.  The intervals of two_by_two.h are those of
+ * plain counts; dispersion enters as a higher confidence, and where that would
+ * come too near to 1 to be told from it, as smaller counts for the rest.
+ */
 static void
-compare(FpChange *change, const Counts *before, const Counts *after, double z)
+compare(FpChange *change, const Counts *before, const Counts *after,
+		double confidence)
 {
-	double	   p1, p2;
-	double	   f1 = before->failures / before->shrink;
-	double	   g1 = (before->trials - before->failures) / before->shrink;
-	double	   f2 = after->failures / after->shrink;
-	double	   g2 = (after->trials - after->failures) / after->shrink;
+	double	   z = fp_normal_two_sided(confidence);
+	double	   n1 = before->trials;
+	double	   n2 = after->trials;
+	double	   factor;
+	double	   by_confidence;
+	double	   wider;
+	int64	   f[2];
+	int64	   n[2];
 	FpEstimate r1 = rate_of(before, z);
 	FpEstimate r2 = rate_of(after, z);
 
@@ -538,22 +504,34 @@ compare(FpChange *change, const Counts *before, const Counts *after, double z)
 	change->trials_after = after->trials;
 	change->before = r1;
 	change->after = r2;
-	p1 = r1.value;
-	p2 = r2.value;
-	/* Newcombe 1998, method 10 */
-	change->difference.value = p2 - p1;
-	change->difference.lower = p2 - p1 -
-							   sqrt((p2 - r2.lower) * (p2 - r2.lower) +
-									(r1.upper - p1) * (r1.upper - p1));
-	change->difference.upper = p2 - p1 +
-							   sqrt((r2.upper - p2) * (r2.upper - p2) +
-									(p1 - r1.lower) * (p1 - r1.lower));
-	change->ratio = log_ratio(p2 / p1, f1, g1, f2, g2, false, z);
-	change->odds_ratio =
-		log_ratio(f2 / g2 * (g1 / f1), f1, g1, f2, g2, true, z);
 	change->low_counts = before->failures < 5 || after->failures < 5 ||
 						 before->trials - before->failures < 5 ||
 						 after->trials - after->failures < 5;
+
+	/* of the variance of the difference, were the rates equal */
+	factor = (before->factor / n1 + after->factor / n2) / (1 / n1 + 1 / n2);
+	by_confidence = Min(factor, Max(1, 36 / (z * z)));
+	wider = by_confidence > 1 ? erf(z * sqrt(by_confidence) / M_SQRT2)
+							  : confidence;
+	factor /= by_confidence;
+	f[0] = llround(before->failures / factor);
+	n[0] = Max(llround(before->trials / factor), Max(f[0], 1));
+	f[1] = llround(after->failures / factor);
+	n[1] = Max(llround(after->trials / factor), Max(f[1], 1));
+	if (factor <= 1)
+	{
+		f[0] = before->failures;
+		n[0] = before->trials;
+		f[1] = after->failures;
+		n[1] = after->trials;
+	}
+	change->difference = fp_risk_difference(f[1], n[1], f[0], n[0], wider);
+	change->ratio = fp_risk_ratio(f[1], n[1], f[0], n[0], wider);
+	change->odds_ratio = fp_odds_ratio(f[1], n[1], f[0], n[0], wider);
+	change->difference.estimate = r2.estimate - r1.estimate;
+	change->ratio.estimate = r2.estimate / r1.estimate;
+	change->odds_ratio.estimate =
+		r2.estimate / (1 - r2.estimate) / (r1.estimate / (1 - r1.estimate));
 }
 
 /*
@@ -591,7 +569,8 @@ change_cmp(const void *a, const void *b)
 static void
 report(Search *s, FpArena arena, FpTrend *trend)
 {
-	double z = normal_quantile(s->options->confidence);
+	double confidence = s->options->confidence;
+	double z = fp_normal_two_sided(confidence);
 	int	   shifts = s->nstretches - 1;
 
 	trend->nstretches = s->nstretches;
@@ -625,7 +604,7 @@ report(Search *s, FpArena arena, FpTrend *trend)
 		change->last_before = s->active[at - 1];
 		change->window_from = s->active[from];
 		change->window_to = s->active[to - 1] + 1;
-		compare(change, &before, &after, z);
+		compare(change, &before, &after, confidence);
 		locate(s, change, from, at, to);
 		change->gain = fp_split_gain(&s->series, from, at, to);
 		change->p_value = fp_change_p(change->gain, s->n);
@@ -664,12 +643,12 @@ report(Search *s, FpArena arena, FpTrend *trend)
 			add_counts(s, &before, s->active[k]);
 		for (int t = change->at; t <= change->at_upper; t++)
 			add_counts(s, &after, t);
-		before.shrink = before.shrink / before.trials;
-		after.shrink = after.shrink / after.trials;
+		finish_counts(&before);
+		finish_counts(&after);
 		change->last_before = change->at - 1;
 		change->window_from = trend->stretches[home].from;
 		change->window_to = trend->stretches[home].to + 1;
-		compare(change, &before, &after, z);
+		compare(change, &before, &after, confidence);
 	}
 	qsort(trend->changes, trend->nchanges, sizeof(FpChange), change_cmp);
 }

@@ -12,6 +12,7 @@
 
 #include "pure.h"
 #include "stats/segment.h"
+#include "stats/two_by_two.h"
 
 typedef struct FpChangeOptions
 {
@@ -34,14 +35,6 @@ typedef enum FpChangeKind
 	FP_SPIKE  /* it comes back within max_spike buckets */
 } FpChangeKind;
 
-/* a figure with its interval */
-typedef struct FpEstimate
-{
-	double value;
-	double lower;
-	double upper;
-} FpEstimate;
-
 /*
  * One change.  Buckets are indices into the array that was searched.  For a
  * spike "after" is the spike itself and "before" what surrounds it.
@@ -62,8 +55,8 @@ typedef struct FpChange
 	FpEstimate	 before; /* rates */
 	FpEstimate	 after;
 	FpEstimate	 difference; /* after - before */
-	FpEstimate	 ratio;		 /* after / before */
-	FpEstimate	 odds_ratio;
+	FpRatio		 ratio;		 /* after / before */
+	FpRatio		 odds_ratio;
 	double		 gain;	  /* twice the log likelihood ratio, c.f. dispersion */
 	double		 p_value; /* corrected for the search over the series */
 	bool		 low_counts; /* fewer than 5 of an outcome on a side */
