@@ -226,6 +226,39 @@ typedef struct Search
 	int					   nspikes;
 } Search;
 
+/*
+ * No change of the best division gains less than its price.  Where 10^16
+ * trials and more make a cost too large to resolve a price, rounding adds some
+ * that do; gains are free of it.
+ */
+static void
+drop_weak(Search *s)
+{
+	while (s->nstretches > 1)
+	{
+		double least = INFINITY;
+		int	   weakest = 0;
+
+		for (int i = 1; i < s->nstretches; i++)
+		{
+			double gain = fp_split_gain(&s->series, s->cuts[i - 1], s->cuts[i],
+										s->cuts[i + 1]);
+
+			if (gain < least)
+			{
+				least = gain;
+				weakest = i;
+			}
+		}
+		if (least >= s->penalty * (1 - 1e-6))
+			return;
+		FP_CHECK_INTERRUPTS();
+		for (int i = weakest; i < s->nstretches; i++)
+			s->cuts[i] = s->cuts[i + 1];
+		s->nstretches--;
+	}
+}
+
 static void
 divide(Search *s)
 {
@@ -249,6 +282,7 @@ divide(Search *s)
 		s->cuts[i + 1] = changes[i];
 	s->cuts[count + 1] = s->nactive;
 	s->nstretches = count + 1;
+	drop_weak(s);
 }
 
 /* cost of the stretches from .. middle - 1 and rest .. to - 1 as one */
@@ -677,6 +711,7 @@ fp_change_points(FpArena arena, const FpBucket *buckets, int n,
 	s.buckets = buckets;
 	s.n = n;
 	s.options = options;
+	s.penalty = fp_change_penalty(options->alpha, n);
 	s.weight = fp_alloc_array(arena, double, n);
 	s.failures = fp_alloc_array(arena, double, n);
 	s.trials = fp_alloc_array(arena, double, n);

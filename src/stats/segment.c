@@ -190,11 +190,16 @@ fp_segment_cost(const FpSeries *series, int from, int to)
 double
 fp_split_gain(const FpSeries *series, int from, int at, int to)
 {
-	double gain = fp_segment_cost(series, from, to) -
-				  fp_segment_cost(series, from, at) -
-				  fp_segment_cost(series, at, to);
+	double N1 = series->trials[at] - series->trials[from];
+	double N2 = series->trials[to] - series->trials[at];
+	double F1 = series->events[at] - series->events[from];
+	double F2 = series->events[to] - series->events[at];
+	double centre = (F1 + F2) / (N1 + N2);
 
-	return gain > 0 ? gain : 0;
+	/* from the rate of both: nothing large cancels */
+	if (centre <= 0 || centre >= 1)
+		return 0;
+	return excess(N1, F1, centre) + excess(N2, F2, centre);
 }
 
 /* ---------- the solver ---------- */
