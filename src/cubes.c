@@ -1,0 +1,500 @@
+/*-------------------------------------------------------------------------
+ *
+ * cubes.c
+ *		Reading failure cubes from SQL: fp_slice, fp_totals, fp_cube_dims,
+ *		fp_cube_checks, comparison.
+ *
+ * Arguments in, tuples out; the work is cube/read.c's.  Everything lives in
+ * the context of the call; no locks.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+#include "utils/tuplestore.h"
+
+#include "cube/format.h"
+#include "cube/read.h"
+#include "cubes.h"
+#include "failpat.h"
+#include "stats/interval.h"
+
+/* --- conditions -------------------------------------------------------- */
+
+/* number of a dimension of that name; an error that lists them otherwise */
+static int
+find_dim(const FpCube *cube, const char *name, size_t len)
+{
+	int			   d = fp_cube_find_dim(cube, name, len);
+	StringInfoData list;
+
+	if (d >= 0)
+		return d;
+	initStringInfo(&list);
+	for (int i = 0; i < cube->ndims; i++)
+		appendStringInfo(&list, "%s\"%s\"", i ? ", " : "",
+						 cube->dims[i].name.data);
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("the cube has no dimension \"%.*s\"",
+						   fp_clip(name, len), name),
+					cube->ndims ? errhint("Its dimensions are %s.", list.data)
+								: errhint("It has no dimensions.")));
+	return -1; /* not reached */
+}
+
+static void
+bad_condition(const FpDim *dim, const char *what)
+{
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		 errmsg("condition on %s dimension \"%.*s\" %s",
+				fp_dim_kind_name(dim->kind),
+				fp_clip(dim->name.data, dim->name.len), dim->name.data, what),
+		 errhint(
+			 "A condition is a value, an array of values used together, or for an ordinal dimension {\"min\": ..., \"max\": ...}.")));
+}
+
+/* text of a JSON scalar as an observation would have it */
+static char *
+scalar_text(const JsonbValue *value, size_t *len)
+{
+	char *text;
+
+	if (value->type == jbvString)
+	{
+		*len = value->val.string.len;
+		return pnstrdup(value->val.string.val, value->val.string.len);
+	}
+	if (value->type == jbvNumeric)
+		text = DatumGetCString(
+			DirectFunctionCall1(numeric_out,
+								NumericGetDatum(value->val.numeric)));
+	else
+		text = pstrdup(value->val.boolean ? "true" : "false");
+	*len = strlen(text);
+	return text;
+}
+
+/* code of a value of a dimension, 0 for one that it does not have */
+static uint32
+scalar_code(const FpDim *dim, const JsonbValue *value)
+{
+	size_t len;
+	char  *text = scalar_text(value, &len);
+	double number;
+
+	if (dim->kind != FP_ORDINAL)
+		return fp_cube_find_value(dim, text, len);
+	if (!fp_number_parse(text, len, &number))
+		return 0;
+	return fp_cube_find_number(dim, number);
+}
+
+static double
+range_bound(const FpDim *dim, const JsonbValue *value)
+{
+	size_t len;
+	char  *text;
+	double number;
+
+	if (value->type != jbvString && value->type != jbvNumeric)
+		bad_condition(dim, "has a bound that is not a number");
+	text = scalar_text(value, &len);
+	if (!fp_number_parse(text, len, &number))
+		bad_condition(dim, "has a bound that is not a number");
+	return number;
+}
+
+static void
+read_range(const FpDim *dim, JsonbContainer *object, FpCondition *condition)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbValue	   key;
+	JsonbValue	   value;
+	int			   bounds = 0;
+
+	if (dim->kind != FP_ORDINAL)
+		bad_condition(dim, "cannot be a range");
+	condition->test = FP_TEST_RANGE;
+	condition->min = -INFINITY;
+	condition->max = INFINITY;
+	(void) JsonbIteratorNext(&it, &key, true);
+	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (key.val.string.len == 3 &&
+			memcmp(key.val.string.val, "min", 3) == 0)
+			condition->min = range_bound(dim, &value);
+		else if (key.val.string.len == 3 &&
+				 memcmp(key.val.string.val, "max", 3) == 0)
+			condition->max = range_bound(dim, &value);
+		else
+			bad_condition(dim, "has a key other than \"min\" and \"max\"");
+		bounds++;
+	}
+	if (bounds == 0)
+		bad_condition(dim, "has neither \"min\" nor \"max\"");
+}
+
+static void
+read_members(const FpDim *dim, JsonbContainer *array, FpCondition *condition)
+{
+	uint32	n = JsonContainerSize(array);
+	uint32 *codes = palloc(((Size) n + 1) * sizeof(uint32));
+
+	if (n != 1 && dim->kind != FP_SET)
+		bad_condition(dim, "must name one value");
+	condition->test = n ? FP_TEST_VALUES : FP_TEST_EMPTY;
+	condition->values = codes;
+	condition->nvalues = n;
+	for (uint32 i = 0; i < n; i++)
+	{
+		JsonbValue *value = getIthJsonbValueFromContainer(array, i);
+
+		if (value->type != jbvString && value->type != jbvNumeric &&
+			value->type != jbvBool)
+			bad_condition(dim, "has a member that is not a value");
+		codes[i] = scalar_code(dim, value);
+		if (codes[i] == 0)
+			condition->test = FP_TEST_NEVER;
+	}
+}
+
+bool *
+failpat_cube_match(const FpCube *cube, Jsonb *conditions, MemoryContext cx)
+{
+	FpCondition	   list[FP_MAX_DIMS + 1];
+	int			   n = 0;
+	JsonbIterator *it;
+	JsonbValue	   key;
+	JsonbValue	   value;
+
+	if (!JB_ROOT_IS_OBJECT(conditions))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"conditions\" must be a JSON object"),
+			 errhint(
+				 "For example: {\"character\": \"5\", \"lora\": [\"3\", \"7\"], \"segment_position\": {\"min\": 6}}")));
+	it = JsonbIteratorInit(&conditions->root);
+	(void) JsonbIteratorNext(&it, &key, true);
+	/* keys are unique, and one more than there are dimensions is an error */
+	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	{
+		FpCondition *condition = &list[n++];
+		const FpDim *dim;
+		uint32		*code;
+
+		memset(condition, 0, sizeof(*condition));
+		condition->dim =
+			find_dim(cube, key.val.string.val, key.val.string.len);
+		dim = &cube->dims[condition->dim];
+		(void) JsonbIteratorNext(&it, &value, true);
+		switch (value.type)
+		{
+			case jbvNull:
+				condition->test = FP_TEST_NULL;
+				break;
+			case jbvBinary:
+				if (JsonContainerIsObject(value.val.binary.data))
+					read_range(dim, value.val.binary.data, condition);
+				else
+					read_members(dim, value.val.binary.data, condition);
+				break;
+			default:
+				code = palloc(sizeof(uint32));
+				*code = scalar_code(dim, &value);
+				condition->test = *code ? FP_TEST_VALUES : FP_TEST_NEVER;
+				condition->values = code;
+				condition->nvalues = 1;
+		}
+	}
+	return fp_cube_match(cx, cube, list, n);
+}
+
+/* fp_slice(cube, conditions jsonb) -> the cube of the cells that meet them */
+PG_FUNCTION_INFO_V1(failpat_slice);
+Datum
+failpat_slice(PG_FUNCTION_ARGS)
+{
+	MemoryContext  cx = CurrentMemoryContext;
+	FpCube		  *cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), cx);
+	bool		  *keep = failpat_cube_match(cube, PG_GETARG_JSONB_P(1), cx);
+	FpCubeBuilder *builder = fp_builder_create(
+		AllocSetContextCreate(cx, "failpat slice", ALLOCSET_DEFAULT_SIZES), 0);
+
+	fp_builder_merge(builder, cx, cube, keep);
+	return failpat_cube_to_datum(fp_builder_freeze(builder, cx), cx);
+}
+
+/* --- totals ------------------------------------------------------------ */
+
+static JsonbValue
+json_text(const FpText *text)
+{
+	JsonbValue value;
+
+	value.type = jbvString;
+	value.val.string.val = (char *) text->data;
+	value.val.string.len = text->len;
+	return value;
+}
+
+/* a value of a dimension as JSON: ordinal ones are numbers */
+JsonbValue
+failpat_cube_json_value(const FpDim *dim, uint32 code)
+{
+	JsonbValue value;
+
+	if (dim->kind != FP_ORDINAL)
+		return json_text(&dim->values[code - 1]);
+	value.type = jbvNumeric;
+	value.val.numeric = DatumGetNumeric(
+		DirectFunctionCall3(numeric_in,
+							CStringGetDatum(dim->values[code - 1].data),
+							ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	return value;
+}
+
+/* {"dimension": value, ...}, which is a condition for fp_slice as well */
+static Datum
+totals_values(const FpCube *cube, const int *dims, int ndims,
+			  const uint32 *codes)
+{
+	JsonbParseState *state = NULL;
+	JsonbValue		*object;
+
+	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < ndims; i++)
+	{
+		const FpDim *dim = &cube->dims[dims[i]];
+		JsonbValue	 value = json_text(&dim->name);
+
+		(void) pushJsonbValue(&state, WJB_KEY, &value);
+		if (codes[i] > dim->nvalues)
+		{
+			(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+			(void) pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+			continue;
+		}
+		if (codes[i] == 0)
+			value.type = jbvNull;
+		else
+			value = failpat_cube_json_value(dim, codes[i]);
+		(void) pushJsonbValue(&state, WJB_VALUE, &value);
+	}
+	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	return JsonbPGetDatum(JsonbValueToJsonb(object));
+}
+
+/*
+ * fp_totals(cube [, VARIADIC dims text[]]) -> a row per combination of their
+ * values; without dims one row, the grand total
+ */
+PG_FUNCTION_INFO_V1(failpat_totals);
+Datum
+failpat_totals(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext  cx = CurrentMemoryContext;
+	MemoryContext  row_cx;
+	FpCube		  *cube;
+	FpTotals	  *totals;
+	int			   dims[FP_MAX_DIMS];
+	int			   ndims = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), cx);
+	if (PG_NARGS() > 1)
+	{
+		Datum *names;
+		bool  *nulls;
+		int	   n;
+
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false,
+						  TYPALIGN_INT, &names, &nulls, &n);
+		for (int i = 0; i < n; i++)
+		{
+			text *name;
+			int	  d;
+
+			if (nulls[i])
+				ereport(ERROR,
+						(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						 errmsg("argument \"dims\" must not contain nulls")));
+			name = DatumGetTextPP(names[i]);
+			d = find_dim(cube, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+			for (int j = 0; j < ndims; j++)
+				if (dims[j] == d)
+					ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+									errmsg("dimension \"%s\" is named twice",
+										   cube->dims[d].name.data)));
+			/* no dimension twice, so there is room */
+			dims[ndims++] = d;
+		}
+	}
+
+	totals = fp_cube_totals(cx, cube, dims, ndims,
+							(size_t) failpat_memory_limit * 1024);
+	row_cx =
+		AllocSetContextCreate(cx, "failpat totals row", ALLOCSET_SMALL_SIZES);
+	for (uint64 r = 0; r < totals->n; r++)
+	{
+		Datum	   values[6];
+		bool	   nulls[6] = {false};
+		int64	   trials = totals->trials[r];
+		int64	   failures = totals->failures[r];
+		FpInterval interval;
+
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(row_cx);
+		interval = fp_binomial_interval(failures, trials,
+										FP_DEFAULT_CONFIDENCE, FP_WILSON);
+		values[0] =
+			totals_values(cube, dims, ndims, totals->codes + r * ndims);
+		values[1] = Int64GetDatum(trials);
+		values[2] = Int64GetDatum(failures);
+		values[3] = Float8GetDatum(trials ? (double) failures / trials : 0);
+		nulls[3] = trials == 0;
+		values[4] = Float8GetDatum(interval.lower);
+		values[5] = Float8GetDatum(interval.upper);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+							 nulls);
+		MemoryContextSwitchTo(cx);
+		MemoryContextReset(row_cx);
+	}
+	return (Datum) 0;
+}
+
+/* --- what is in a cube ------------------------------------------------- */
+
+/* fp_cube_dims(cube) -> (name, kind, values, sets, recorded) */
+PG_FUNCTION_INFO_V1(failpat_cube_dims);
+Datum
+failpat_cube_dims(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	FpCube		  *cube;
+
+	InitMaterializedSRF(fcinfo, 0);
+	cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), CurrentMemoryContext);
+	for (int d = 0; d < cube->ndims; d++)
+	{
+		const FpDim *dim = &cube->dims[d];
+		Datum		 values[5];
+		bool		 nulls[5] = {false};
+		int64		 recorded = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		for (uint64 c = 0; c < cube->ncells; c++)
+			if (cube->codes[d][c] != 0)
+				recorded += cube->trials[c];
+		values[0] = PointerGetDatum(
+			cstring_to_text_with_len(dim->name.data, dim->name.len));
+		values[1] = CStringGetTextDatum(fp_dim_kind_name(dim->kind));
+		values[2] = Int64GetDatum(dim->nvalues);
+		values[3] = Int64GetDatum(dim->nsets);
+		nulls[3] = dim->kind != FP_SET;
+		values[4] = Int64GetDatum(recorded);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+							 nulls);
+	}
+	return (Datum) 0;
+}
+
+/* fp_cube_checks(cube) -> (check, failures) */
+PG_FUNCTION_INFO_V1(failpat_cube_checks);
+Datum
+failpat_cube_checks(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	FpCube		  *cube;
+	int64		  *failures;
+
+	InitMaterializedSRF(fcinfo, 0);
+	cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), CurrentMemoryContext);
+	failures = palloc0(((Size) cube->nchecks + 1) * sizeof(int64));
+	if (cube->nchecks > 0)
+		for (uint64 k = 0; k < cube->check_offsets[cube->ncells]; k++)
+			failures[cube->check_codes[k]] += cube->check_failures[k];
+	for (uint32 k = 0; k < cube->nchecks; k++)
+	{
+		Datum values[2];
+		bool  nulls[2] = {false};
+
+		values[0] =
+			PointerGetDatum(cstring_to_text_with_len(cube->checks[k].data,
+													 cube->checks[k].len));
+		values[1] = Int64GetDatum(failures[k]);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+							 nulls);
+	}
+	return (Datum) 0;
+}
+
+/* --- comparison -------------------------------------------------------- */
+
+static bool
+same_cube(FunctionCallInfo fcinfo)
+{
+	struct varlena *a = PG_GETARG_VARLENA_PP(0);
+	struct varlena *b = PG_GETARG_VARLENA_PP(1);
+	bool			same;
+
+	same = VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+	PG_FREE_IF_COPY(a, 0);
+	PG_FREE_IF_COPY(b, 1);
+	return same;
+}
+
+/* equal content is equal to the byte */
+PG_FUNCTION_INFO_V1(failpat_cube_eq);
+Datum
+failpat_cube_eq(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(same_cube(fcinfo));
+}
+
+PG_FUNCTION_INFO_V1(failpat_cube_ne);
+Datum
+failpat_cube_ne(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(!same_cube(fcinfo));
+}
+
+PG_FUNCTION_INFO_V1(failpat_cube_hash);
+Datum
+failpat_cube_hash(PG_FUNCTION_ARGS)
+{
+	struct varlena *a = PG_GETARG_VARLENA_PP(0);
+	Datum			hash =
+		hash_any((unsigned char *) VARDATA_ANY(a), VARSIZE_ANY_EXHDR(a));
+
+	PG_FREE_IF_COPY(a, 0);
+	return hash;
+}
+
+PG_FUNCTION_INFO_V1(failpat_cube_hash_extended);
+Datum
+failpat_cube_hash_extended(PG_FUNCTION_ARGS)
+{
+	struct varlena *a = PG_GETARG_VARLENA_PP(0);
+	Datum			hash = hash_any_extended((unsigned char *) VARDATA_ANY(a),
+											 VARSIZE_ANY_EXHDR(a), PG_GETARG_INT64(1));
+
+	PG_FREE_IF_COPY(a, 0);
+	return hash;
+}
