@@ -188,6 +188,9 @@ failpat_cube_match(const FpCube *cube, Jsonb *conditions, MemoryContext cx)
 			 errmsg("argument \"conditions\" must be a JSON object"),
 			 errhint(
 				 "For example: {\"character\": \"5\", \"lora\": [\"3\", \"7\"], \"segment_position\": {\"min\": 6}}")));
+	/* the cube of no rows knows no dimensions, and need not */
+	if (cube->ndims == 0 && cube->ncells == 0)
+		return palloc0(sizeof(bool));
 	it = JsonbIteratorInit(&conditions->root);
 	(void) JsonbIteratorNext(&it, &key, true);
 	/* keys are unique, and one more than there are dimensions is an error */
@@ -325,6 +328,9 @@ failpat_totals(PG_FUNCTION_ARGS)
 
 		deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false,
 						  TYPALIGN_INT, &names, &nulls, &n);
+		/* the cube of no rows knows no dimensions, and need not */
+		if (n > 0 && cube->ndims == 0 && cube->ncells == 0)
+			return (Datum) 0;
 		for (int i = 0; i < n; i++)
 		{
 			text *name;
