@@ -1,0 +1,291 @@
+/*-------------------------------------------------------------------------
+ *
+ * mine.c
+ *		From a failure cube to the list of failure patterns.
+ *
+ * Counts order by order, screens, selects, and tells the result in terms of
+ * the cube's dimensions.
+ *
+ * Memory: the run works in a child of the caller's arena that goes at its
+ * end; the result lies in the caller's.  No locks.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "mine/mine.h"
+
+#include <math.h>
+
+#include "mine/select.h"
+#include "stats/interval.h"
+#include "stats/multiplicity.h"
+#include "stats/two_by_two.h"
+
+void
+fp_mine_defaults(FpMineOptions *options)
+{
+	memset(options, 0, sizeof(FpMineOptions));
+	options->max_arity = 3;
+	options->alpha = 0.05;
+	options->min_trials = 20;
+	options->min_risk_ratio = 1.2;
+	options->direction = FP_WORSE;
+	options->confidence = 0.95;
+	options->check = -1;
+}
+
+/* written so that NaN fails too */
+static void
+check_options(const FpCube *cube, const FpMineOptions *options)
+{
+	if (options->max_arity < 1 || options->max_arity > FP_MAX_ARITY)
+		fp_error(FP_ERR_DATA, NULL, NULL,
+				 "max_arity must be between 1 and %d: %d", FP_MAX_ARITY,
+				 options->max_arity);
+	if (!(options->alpha > 0 && options->alpha < 1))
+		fp_error(FP_ERR_DATA, NULL, NULL,
+				 "alpha must be between 0 and 1, both excluded: %g",
+				 options->alpha);
+	if (options->min_trials < 1)
+		fp_error(FP_ERR_DATA, NULL, NULL,
+				 "min_trials must be at least 1: %lld",
+				 (long long) options->min_trials);
+	if (!(options->min_risk_ratio >= 1 && options->min_risk_ratio <= 1e6))
+		fp_error(FP_ERR_DATA, NULL, NULL,
+				 "min_risk_ratio must be between 1 and 1000000: %g",
+				 options->min_risk_ratio);
+	if (!(options->confidence > 0 && options->confidence < 1))
+		fp_error(FP_ERR_DATA, NULL, NULL,
+				 "confidence must be between 0 and 1, both excluded: %g",
+				 options->confidence);
+	if (options->direction < FP_WORSE || options->direction > FP_BOTH)
+		fp_error(FP_ERR_DATA, NULL, NULL, "unknown direction %d",
+				 (int) options->direction);
+	if (options->check < -1 || options->check >= (int) cube->nchecks)
+		fp_error(FP_ERR_DATA, NULL, NULL, "the cube has no check number %d",
+				 options->check);
+}
+
+/* failures by cell, of what is mined */
+static const int64 *
+failures_of(const FpCube *cube, int check, FpArena arena)
+{
+	int64 *fails;
+
+	if (check < 0)
+		return cube->failures;
+	fails = fp_alloc0_array(arena, int64, cube->ncells);
+	for (uint64 c = 0; c < cube->ncells; c++)
+	{
+		if ((c & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
+		for (uint64 i = cube->check_offsets[c]; i < cube->check_offsets[c + 1];
+			 i++)
+			if (cube->check_codes[i] == (uint32) check)
+				fails[c] = cube->check_failures[i];
+	}
+	return fails;
+}
+
+/*
+ * Combinations that are too rare to be significant whatever their outcome
+ * need not be counted: the least n that could reach alpha at all.
+ */
+static int64
+least_trials(const FpMineOptions *options, FpCount total)
+{
+	int64 least = PG_INT64_MAX;
+
+	for (FpDirection d = FP_WORSE; d <= FP_BETTER; d++)
+	{
+		int64 hits = d == FP_WORSE ? total.f : total.n - total.f;
+		int64 low = 1, high = Max(hits, 1);
+
+		if ((options->direction & d) == 0)
+			continue;
+		while (low < high)
+		{
+			int64 n = low + (high - low) / 2;
+
+			if (fp_hyper_log_min_upper(n, hits, total.n) <=
+				log(options->alpha))
+				high = n;
+			else
+				low = n + 1;
+		}
+		least = Min(least, low);
+	}
+	return Max(least, options->min_trials);
+}
+
+static void
+tell_items(const FpTally *tally, const FpItems *items, FpPattern *pattern)
+{
+	FpProbe probe;
+
+	fp_items_probe(items, (1u << items->n) - 1, &probe);
+	pattern->nconditions = 0;
+	for (int s = 0; s < probe.nslots; s++)
+	{
+		const FpSlot *slot = &tally->slots[probe.slots[s]];
+		FpCondition	 *to = &pattern->conditions[pattern->nconditions++];
+
+		to->dim = slot->dim;
+		to->kind = slot->kind;
+		to->code[0] = slot->values[probe.codes[s]][0];
+		to->code[1] = slot->values[probe.codes[s]][1];
+	}
+	for (int a = 0; a < probe.naxes; a++)
+	{
+		const FpAxis *axis = &tally->axes[probe.axes[a]];
+		FpCondition	  to;
+		int			  at = pattern->nconditions++;
+
+		to.dim = axis->dim;
+		to.kind = FP_COND_RANGE;
+		to.code[0] = probe.low[a] > 1 ? axis->first_code[probe.low[a]] : 0;
+		to.code[1] =
+			probe.high[a] < axis->nbins ? axis->last_code[probe.high[a]] : 0;
+		/* conditions are in the order of the dimensions */
+		for (; at > 0 && pattern->conditions[at - 1].dim > to.dim; at--)
+			pattern->conditions[at] = pattern->conditions[at - 1];
+		pattern->conditions[at] = to;
+	}
+}
+
+static void
+tell_pattern(const FpScreen *screen, const FpSelected *selected,
+			 FpPattern *pattern)
+{
+	const FpMineOptions *options = screen->options;
+	const FpCandidate	*candidate = &selected->candidate;
+	FpCount				 total = screen->tally->total;
+	FpCount				 count = candidate->count;
+	FpInterval			 rate;
+	FpRatio				 ratio;
+
+	tell_items(screen->tally, &candidate->items, pattern);
+	pattern->arity = candidate->order;
+	pattern->direction = candidate->direction;
+	pattern->trials = count.n;
+	pattern->failures = count.f;
+	pattern->rest_trials = total.n - count.n;
+	pattern->rest_failures = total.f - count.f;
+	pattern->rate = (double) count.f / (double) count.n;
+	rate =
+		fp_binomial_interval(count.f, count.n, options->confidence, FP_WILSON);
+	pattern->lower = rate.lower;
+	pattern->upper = rate.upper;
+	pattern->baseline_rate = (double) total.f / (double) total.n;
+	ratio = fp_risk_ratio(count.f, count.n, pattern->rest_failures,
+						  pattern->rest_trials, options->confidence);
+	pattern->risk_ratio = ratio.estimate;
+	pattern->rr_lower = ratio.lower;
+	pattern->rr_upper = ratio.upper;
+	pattern->log_p_value = candidate->log_p;
+	pattern->p_value = exp(candidate->log_p);
+	pattern->llr = candidate->llr;
+}
+
+static int
+compare_patterns(const void *a, const void *b)
+{
+	const FpPattern *x = a;
+	const FpPattern *y = b;
+
+	if (x->llr != y->llr)
+		return x->llr < y->llr ? 1 : -1;
+	/* the same counts in both directions cannot be; keep it total anyway */
+	if (x->nconditions != y->nconditions)
+		return x->nconditions - y->nconditions;
+	return memcmp(x->conditions, y->conditions,
+				  x->nconditions * sizeof(FpCondition));
+}
+
+FpMineResult *
+fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
+{
+	FpMineResult *result;
+	FpArena		  run;
+	FpTally		 *tally;
+	FpScreen	 *screen;
+	FpCount		  total = {0, 0};
+	const int64	 *fails;
+	FpSelection	 *selections[2] = {NULL, NULL};
+	int64		  tests = 0;
+	int			  n = 0;
+
+	check_options(cube, options);
+	result = fp_alloc0_array(arena, FpMineResult, 1);
+	run = fp_arena_create(arena, "failpat mining");
+	fails = failures_of(cube, options->check, run);
+	for (uint64 c = 0; c < cube->ncells; c++)
+	{
+		total.n += cube->trials[c];
+		total.f += fails[c];
+	}
+	result->norders = options->max_arity;
+	if (total.f == 0 || total.f == total.n)
+	{
+		/* nothing varies */
+		fp_arena_delete(run);
+		return result;
+	}
+	tally = fp_tally_create(cube, fails, least_trials(options, total),
+							options->max_arity, options->memory_limit, run);
+	screen = fp_screen_create(tally, options, run);
+	tally->progress = options->progress;
+	tally->progress_arg = options->progress_arg;
+	for (int order = 1; order <= options->max_arity; order++)
+	{
+		tally->progress_from = (order - 1) / (options->max_arity + 1.0);
+		tally->progress_to = order / (options->max_arity + 1.0);
+		fp_screen_order(screen, order);
+		result->level[order] = exp(screen->log_level[order][0][0]);
+		result->interval_level[order] = exp(screen->log_level[order][1][0]);
+		result->ntests[order] = screen->ntests[order];
+		tests += screen->ntests[order];
+	}
+
+	/* the final levels are known now */
+	for (int d = 0; d < screen->ndirections; d++)
+	{
+		FpCandidate *chosen =
+			fp_alloc_array(run, FpCandidate, screen->ncandidates + 1);
+		int64 nchosen = 0;
+
+		for (int64 i = 0; i < screen->ncandidates; i++)
+		{
+			const FpCandidate *candidate = &screen->candidates[i];
+
+			if (candidate->direction == screen->directions[d] &&
+				candidate->log_p <= fp_screen_level(screen, candidate))
+				chosen[nchosen++] = *candidate;
+		}
+		result->ncandidates += nchosen;
+		selections[d] = fp_select(screen, chosen, nchosen, run);
+		n += selections[d]->n;
+	}
+	result->patterns = fp_alloc0_array(arena, FpPattern, n + 1);
+	for (int d = 0; d < screen->ndirections; d++)
+		for (int i = 0; i < selections[d]->n; i++)
+			if (!selections[d]->patterns[i]->dropped)
+				tell_pattern(screen, selections[d]->patterns[i],
+							 &result->patterns[result->npatterns++]);
+	if (result->npatterns > 0)
+	{
+		double *q = fp_alloc_array(run, double, (uint64) result->npatterns);
+
+		qsort(result->patterns, result->npatterns, sizeof(FpPattern),
+			  compare_patterns);
+		for (int i = 0; i < result->npatterns; i++)
+			q[i] = result->patterns[i].log_p_value;
+		fp_adjust_log_bh(run, q, result->npatterns,
+						 Max(tests, result->npatterns));
+		for (int i = 0; i < result->npatterns; i++)
+			result->patterns[i].q_value = exp(q[i]);
+	}
+	fp_arena_delete(run);
+	return result;
+}

@@ -1,0 +1,133 @@
+/*-------------------------------------------------------------------------
+ *
+ * mine.h
+ *		From a failure cube to the list of failure patterns.
+ *
+ * A pattern is a conjunction of conditions on different dimensions: a value
+ * of a nominal dimension, one or two members of a set-valued dimension, a
+ * range of an ordinal one.  Its order (arity) is the number of conditions, a
+ * pair of members counting as two.
+ *
+ * What is promised (doc/statistics.md): with the outcomes shuffled at random
+ * over the observations, the probability that a run reports anything is at
+ * most alpha.  Given the margins (how often each combination was used, how
+ * many failures there were), each test is exact.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FAILPAT_MINE_H
+#define FAILPAT_MINE_H
+
+#include "pure.h"
+#include "cube/cube.h"
+
+#define FP_MAX_ARITY 6
+
+/* Ordinal dimensions with more distinct numbers are cut into so many bins. */
+#define FP_MAX_BINS 64
+
+typedef enum FpDirection
+{
+	FP_WORSE = 1,
+	FP_BETTER = 2,
+	FP_BOTH = 3
+} FpDirection;
+
+/* What to mine for; fp_mine_defaults() fills it in. */
+typedef struct FpMineOptions
+{
+	int			max_arity;		/* 1 .. FP_MAX_ARITY; 3 */
+	double		alpha;			/* in (0, 1); 0.05 */
+	int64		min_trials;		/* >= 1; 20: a floor for sense, not validity */
+	double		min_risk_ratio; /* >= 1; 1.2: what the lower bound of the risk
+								 * ratio must reach (its inverse for better) */
+	FpDirection direction;		/* FP_WORSE */
+	double		confidence;		/* of all intervals, in (0, 1); 0.95 */
+
+	/*
+	 * A code of cube->checks, or -1 for "failed".  A failure of the check is
+	 * then what is counted; trials stay all observations.
+	 */
+	int check;
+
+	size_t memory_limit; /* bytes that a run may use; 0: no limit */
+
+	/* Called now and then with the share that is done (0..1); may be NULL. */
+	void (*progress)(void *arg, double done);
+	void *progress_arg;
+} FpMineOptions;
+
+typedef enum FpConditionKind
+{
+	FP_COND_VALUE,	/* nominal: equals values[code[0]] */
+	FP_COND_MEMBER, /* set: holds code[0] */
+	FP_COND_PAIR,	/* set: holds code[0] and code[1], used together */
+	FP_COND_RANGE	/* ordinal: code[0] <= value <= code[1], by codes, which
+					 * are in the order of the numbers */
+} FpConditionKind;
+
+typedef struct FpCondition
+{
+	int				dim; /* of the cube */
+	FpConditionKind kind;
+
+	/*
+	 * Codes of the dimension's values (1..nvalues).  Of a range either may be
+	 * 0: no bound on that side.
+	 */
+	uint32 code[2];
+} FpCondition;
+
+typedef struct FpPattern
+{
+	int			nconditions;
+	FpCondition conditions[FP_MAX_ARITY]; /* by dim */
+	int			arity;
+	FpDirection direction; /* FP_WORSE or FP_BETTER */
+
+	int64 trials;
+	int64 failures;
+	int64 rest_trials; /* the complement: all observations but these */
+	int64 rest_failures;
+
+	double rate, lower, upper; /* Wilson */
+	double baseline_rate;	   /* of all observations */
+	double risk_ratio;		   /* against the complement, */
+	double rr_lower, rr_upper; /* score interval */
+	double p_value;			   /* largest of all gates' */
+	double log_p_value;
+	double q_value; /* Benjamini-Hochberg, over all tests */
+	double llr;		/* log likelihood ratio (G^2 / 2) */
+} FpPattern;
+
+typedef struct FpMineResult
+{
+	int		   npatterns;
+	FpPattern *patterns; /* strongest evidence first */
+
+	/* what was done, for explanations */
+	int	   norders;					/* max_arity */
+	double level[FP_MAX_ARITY + 1]; /* p a pattern must reach, by arity */
+	double interval_level[FP_MAX_ARITY + 1]; /* the same for "3-5" ranges */
+	int64  ntests[FP_MAX_ARITY + 1];		 /* hypotheses counted, by arity */
+	int64  ncandidates;						 /* passed gate A */
+} FpMineResult;
+
+extern void fp_mine_defaults(FpMineOptions *options);
+
+/*
+ * Mines a cube.
+ *
+ * The result and all that it points to are allocated in arena; working memory
+ * is a child of it that is gone on return.  The same cube and options give
+ * the same result to the bit.
+ *
+ * Errors: FP_ERR_DATA where an option is out of its range; FP_ERR_LIMIT where
+ * memory_limit is too small for the cube.
+ */
+extern FpMineResult *fp_mine(const FpCube *cube, const FpMineOptions *options,
+							 FpArena arena);
+
+#endif /* FAILPAT_MINE_H */

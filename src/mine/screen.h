@@ -1,0 +1,102 @@
+/*-------------------------------------------------------------------------
+ *
+ * screen.h
+ *		From tables of counts to candidates.
+ *
+ * Counts the hypotheses of each order, sets the level, and puts every
+ * combination through the gates that need tables only: marginal (A),
+ * productive (B) and interaction (E).  Of each context one range is left.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FAILPAT_SCREEN_H
+#define FAILPAT_SCREEN_H
+
+#include "mine/gates.h"
+
+/*
+ * The conditions of a combination one by one; a pair of members is two items
+ * that know of each other.  Any subset of them is a combination too.
+ */
+typedef struct FpItem
+{
+	int	   slot; /* or -1: a range */
+	uint32 code;
+	int	   mate;	  /* the other member of a pair, or -1 */
+	int	   pair_slot; /* what both together are */
+	uint32 pair_code;
+	int	   axis;
+	uint32 low; /* bins */
+	uint32 high;
+} FpItem;
+
+typedef struct FpItems
+{
+	int	   n;
+	FpItem item[FP_MAX_ARITY];
+} FpItems;
+
+typedef struct FpCandidate
+{
+	FpItems		items;
+	int			order;
+	FpDirection direction;
+	bool		interval; /* a range with both bounds */
+	FpCount		count;
+	double		log_p; /* the largest of its gates */
+	double		llr;   /* against the complement */
+} FpCandidate;
+
+typedef struct FpScreen
+{
+	FpTally				*tally;
+	const FpMineOptions *options;
+	FpArena				 arena;
+	double				 z; /* of the confidence */
+	int					 ndirections;
+	FpDirection			 directions[2];
+	double				*attainable[2];
+	double				 alpha[2]; /* of an order: thresholds, intervals */
+
+	/* by order; [0] contexts and thresholds, [1] intervals */
+	FpSizes *sizes[FP_MAX_ARITY + 1][2];
+	double	 log_level[FP_MAX_ARITY + 1][2][2]; /* .. and by direction */
+	int64	 ntests[FP_MAX_ARITY + 1];
+
+	int				order;	/* that is being counted */
+	const FpVector *vector; /* .. and the ranges of which context */
+	uint32			vector_id;
+	FpCandidate	   *candidates;
+	int64			ncandidates;
+	int64			capacity;
+} FpScreen;
+
+extern FpScreen *fp_screen_create(FpTally *tally, const FpMineOptions *options,
+								  FpArena arena);
+
+/* counts an order and adds its candidates */
+extern void fp_screen_order(FpScreen *screen, int order);
+
+/* the level that a candidate must reach, once its order is counted */
+extern double fp_screen_level(const FpScreen	*screen,
+							  const FpCandidate *candidate);
+extern FpGate fp_screen_gate(const FpScreen	   *screen,
+							 const FpCandidate *candidate);
+
+/* the combination of the items in mask */
+extern void fp_items_probe(const FpItems *items, uint32 mask, FpProbe *probe);
+
+/* counts of a combination of an order below the last; n = 0: not frequent */
+extern FpCount fp_probe_count(const FpTally *tally, const FpProbe *probe);
+
+/*
+ * The immediate generalisations of items, each less general than the whole
+ * cube; at most FP_MAX_ARITY + 2 * FP_MAX_AXES_AT_ONCE.
+ */
+#define FP_MAX_GENERALISATIONS (FP_MAX_ARITY + 2 * FP_MAX_AXES_AT_ONCE)
+extern int fp_items_generalise(const FpTally *tally, const FpItems *items,
+							   FpItems *out);
+
+#endif /* FAILPAT_SCREEN_H */

@@ -1,0 +1,595 @@
+/*-------------------------------------------------------------------------
+ *
+ * select.c
+ *		From candidates to the list: what is already explained is left out
+ *		(gate D), and what goes with another condition (gate C).
+ *
+ * Candidates come in order of their evidence.  Each accepted pattern T cuts
+ * the cells in two, inside and outside; together they cut them into classes.
+ * A candidate S is tested against its complement and against each of its
+ * generalisations *within* the classes, that is, by a test stratified by
+ * membership in the accepted patterns that have a part in its excess.  This
+ * is one rule for all cases:
+ *	- S inside T: outside of T there is nothing of S, so S must be worse than
+ *	  the rest of T;
+ *	- S more general than T: inside T there is nothing but S, so S must be
+ *	  bad on the cells outside T;
+ *	- S beside T: both count.
+ * When T is accepted, all that were accepted before and overlap with it are
+ * tested again in the same way, and what falls is dropped; then what had been
+ * refused is looked at once more, as its reason may have gone.
+ *
+ * Memory: patterns and their cells in the arena given; candidates are looked
+ * at in batches, each in a child of it.  No locks.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "mine/select.h"
+
+#include <math.h>
+
+/* Candidates whose cells are listed in one pass over the cube. */
+#define BATCH 128
+
+/* Patterns that have less than this part in an excess do not explain it. */
+#define RELEVANT_SHARE 0.05
+
+/* Strata are made by so many accepted patterns at most, the strongest. */
+#define MAX_RELEVANT 10
+
+/* Combinations with this share of their observations in common are one. */
+#define SAME_JACCARD 0.98
+
+#define CLASS_WORDS (FP_MAX_PATTERNS / 64)
+
+/* Cells that lie in the same accepted patterns. */
+typedef struct Class
+{
+	uint64	members[CLASS_WORDS];
+	FpCount total;
+	uint32	next;	 /* the class that its cells in the new pattern get */
+	int64	next_of; /* .. when that is pattern number next_of */
+} Class;
+
+typedef struct Selector
+{
+	const FpScreen *screen;
+	const FpTally  *tally;
+	FpArena			arena;
+	FpArena			scratch;
+	FpDirection		direction;
+	double			base_rate; /* of hits */
+
+	FpSelection *selection;
+	uint32		*class_of; /* by cell */
+	Class		*classes;
+	uint32		 nclasses;
+	uint32		 class_capacity;
+	int64		 class_version;
+
+	/* to tally by: one count per stratum, zero between uses */
+	FpCount *sums;
+	uint32	 sums_capacity;
+} Selector;
+
+typedef struct Overlap
+{
+	int		pattern;
+	double	excess;
+	FpCount count;
+} Overlap;
+
+/* ------------------------------------------------------------- tallies */
+
+static void
+tally_by(Selector *sel, const FpCover *cover, const uint32 *strata,
+		 uint32 nstrata, FpTallied *out, FpArena arena)
+{
+	const FpCube  *cube = sel->tally->cube;
+	const FpProbe *probe = &cover->probe;
+	uint32		   n = 0;
+	uint64		   most = Min(probe->nrows, nstrata);
+
+	if (nstrata > sel->sums_capacity)
+	{
+		sel->sums_capacity = Max(nstrata, 2 * sel->sums_capacity);
+		sel->sums = fp_alloc0_array(sel->arena, FpCount, sel->sums_capacity);
+	}
+	out->strata = fp_alloc_array(arena, uint32, most + 1);
+	out->counts = fp_alloc_array(arena, FpCount, most + 1);
+	for (uint64 i = 0; i < probe->nrows; i++)
+	{
+		uint32	 cell = probe->rows[i];
+		FpCount *sum = &sel->sums[strata[cell]];
+
+		if ((i & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
+		if (sum->n == 0)
+			out->strata[n++] = strata[cell];
+		sum->n += cube->trials[cell];
+		sum->f += sel->tally->fails[cell];
+	}
+	for (uint32 i = 0; i < n; i++)
+	{
+		out->counts[i] = sel->sums[out->strata[i]];
+		sel->sums[out->strata[i]].n = sel->sums[out->strata[i]].f = 0;
+	}
+	out->n = n;
+}
+
+static const FpTallied *
+by_class(Selector *sel, FpCover *cover)
+{
+	if (cover->class_version != sel->class_version)
+	{
+		tally_by(sel, cover, sel->class_of, sel->nclasses, &cover->by_class,
+				 sel->scratch);
+		cover->class_version = sel->class_version;
+	}
+	return &cover->by_class;
+}
+
+/* -------------------------------------------------------------- gate D */
+
+static inline bool
+is_member(const Class *class, int pattern)
+{
+	return (class->members[pattern / 64] >> (pattern % 64)) & 1;
+}
+
+static double
+excess_of(const Selector *sel, FpCount count)
+{
+	double excess = (double) count.f - (double) count.n *
+										   (double) sel->tally->total.f /
+										   (double) sel->tally->total.n;
+
+	return sel->direction == FP_BETTER ? -excess : excess;
+}
+
+static int
+compare_overlaps(const void *a, const void *b)
+{
+	const Overlap *x = a;
+	const Overlap *y = b;
+
+	if (x->excess != y->excess)
+		return x->excess < y->excess ? 1 : -1;
+	return x->pattern - y->pattern;
+}
+
+/*
+ * The accepted patterns that have a part in the excess of what cover covers,
+ * the strongest first; self is left out.
+ */
+static int
+find_relevant(Selector *sel, FpCover *cover, int self, Overlap *relevant)
+{
+	const FpTallied *tallied = by_class(sel, cover);
+	int				 naccepted = sel->selection->n;
+	Overlap			*overlaps;
+	FpCount			 own = {0, 0};
+	int				 n = 0;
+
+	overlaps = fp_alloc0_array(sel->scratch, Overlap, naccepted + 1);
+	for (uint32 i = 0; i < tallied->n; i++)
+	{
+		const Class *class = &sel->classes[tallied->strata[i]];
+
+		own.n += tallied->counts[i].n;
+		own.f += tallied->counts[i].f;
+		for (int t = 0; t < naccepted; t++)
+			if (is_member(class, t))
+			{
+				overlaps[t].count.n += tallied->counts[i].n;
+				overlaps[t].count.f += tallied->counts[i].f;
+			}
+	}
+	for (int t = 0; t < naccepted; t++)
+	{
+		double excess = excess_of(sel, overlaps[t].count);
+
+		if (t == self || sel->selection->patterns[t]->dropped ||
+			overlaps[t].count.n == 0 ||
+			excess < RELEVANT_SHARE * excess_of(sel, own))
+			continue;
+		overlaps[n].count = overlaps[t].count;
+		overlaps[n].excess = excess;
+		overlaps[n++].pattern = t;
+	}
+	qsort(overlaps, n, sizeof(Overlap), compare_overlaps);
+	n = Min(n, MAX_RELEVANT);
+	memcpy(relevant, overlaps, n * sizeof(Overlap));
+	return n;
+}
+
+static uint32
+stratum_of(const Class *class, const Overlap *relevant, int n)
+{
+	uint32 stratum = 0;
+
+	for (int i = 0; i < n; i++)
+		if (is_member(class, relevant[i].pattern))
+			stratum |= 1u << i;
+	return stratum;
+}
+
+/*
+ * Is cover worse than whole (NULL: all cells) within the classes that the
+ * relevant patterns make?
+ */
+static bool
+passes_within(Selector *sel, const FpGate *gate, FpCover *cover,
+			  FpCover *whole, const Overlap *relevant, int nrelevant,
+			  double *log_p)
+{
+	uint32			 nstrata = 1u << nrelevant;
+	FpCount			*part_counts, *whole_counts;
+	const FpTallied *tallied = by_class(sel, cover);
+	FpStrataTest	 test;
+
+	part_counts = fp_alloc0_array(sel->scratch, FpCount, nstrata);
+	whole_counts = fp_alloc0_array(sel->scratch, FpCount, nstrata);
+	for (uint32 i = 0; i < tallied->n; i++)
+	{
+		FpCount *to =
+			&part_counts[stratum_of(&sel->classes[tallied->strata[i]],
+									relevant, nrelevant)];
+
+		to->n += tallied->counts[i].n;
+		to->f += tallied->counts[i].f;
+	}
+	tallied = whole ? by_class(sel, whole) : NULL;
+	for (uint32 i = 0; i < (whole ? tallied->n : sel->nclasses); i++)
+	{
+		uint32	 c = whole ? tallied->strata[i] : i;
+		FpCount	 count = whole ? tallied->counts[i] : sel->classes[c].total;
+		FpCount *to =
+			&whole_counts[stratum_of(&sel->classes[c], relevant, nrelevant)];
+
+		to->n += count.n;
+		to->f += count.f;
+	}
+	test = fp_strata_test(gate->direction, part_counts, whole_counts, nstrata,
+						  gate->confidence);
+	if (test.log_p > gate->log_level)
+		return false;
+	if (gate->direction == FP_BETTER ? test.rr_upper * gate->min_risk_ratio > 1
+									 : test.rr_lower < gate->min_risk_ratio)
+		return false;
+	*log_p = Max(*log_p, test.log_p);
+	return true;
+}
+
+/* gate D for a candidate, or again for an accepted pattern (number self) */
+static bool
+not_explained(Selector *sel, FpSelected *selected, int self,
+			  const Overlap *relevant, int nrelevant)
+{
+	FpGate gate = fp_screen_gate(sel->screen, &selected->candidate);
+
+	(void) self;
+	if (nrelevant == 0)
+		return true;
+	if (!passes_within(sel, &gate, selected->cover, NULL, relevant, nrelevant,
+					   &selected->candidate.log_p))
+		return false;
+	for (int g = 0; g < selected->ngeneral; g++)
+		if (!passes_within(sel, &gate, selected->cover, selected->general[g],
+						   relevant, nrelevant, &selected->candidate.log_p))
+			return false;
+	return true;
+}
+
+/* ----------------------------------------------------------- acceptance */
+
+static FpCover *
+keep_cover(Selector *sel, const FpCover *cover)
+{
+	FpCover *kept = fp_alloc0_array(sel->arena, FpCover, 1);
+
+	kept->probe = cover->probe;
+	kept->probe.rows =
+		fp_alloc_array(sel->arena, uint32, cover->probe.nrows + 1);
+	memcpy(kept->probe.rows, cover->probe.rows,
+		   cover->probe.nrows * sizeof(uint32));
+	kept->probe.capacity = cover->probe.nrows + 1;
+	kept->class_version = -1;
+	return kept;
+}
+
+/* Splits the classes by the new pattern. */
+static void
+split_classes(Selector *sel, const FpCover *cover, int number)
+{
+	const FpCube *cube = sel->tally->cube;
+
+	for (uint64 i = 0; i < cover->probe.nrows; i++)
+	{
+		uint32 cell = cover->probe.rows[i];
+		Class *class = &sel->classes[sel->class_of[cell]];
+
+		if ((i & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
+		if (class->next_of != number)
+		{
+			uint32 next = sel->nclasses;
+
+			if (next == sel->class_capacity)
+			{
+				sel->classes = fp_realloc_array(sel->arena, sel->classes,
+												Class, sel->class_capacity,
+												sel->class_capacity * 2);
+				sel->class_capacity *= 2;
+				class = &sel->classes[sel->class_of[cell]];
+			}
+			class->next_of = number;
+			class->next = next;
+			sel->classes[next] = *class;
+			sel->classes[next].members[number / 64] |= UINT64CONST(1)
+													   << (number % 64);
+			sel->classes[next].total.n = sel->classes[next].total.f = 0;
+			sel->classes[next].next_of = -1;
+			sel->nclasses++;
+		}
+		class->total.n -= cube->trials[cell];
+		class->total.f -= sel->tally->fails[cell];
+		sel->class_of[cell] = class->next;
+		sel->classes[class->next].total.n += cube->trials[cell];
+		sel->classes[class->next].total.f += sel->tally->fails[cell];
+	}
+	sel->class_version++;
+}
+
+/* Accepts; returns whether an earlier pattern fell by it. */
+static bool
+accept(Selector *sel, const FpSelected *chosen)
+{
+	FpSelection *selection = sel->selection;
+	FpSelected	*kept = fp_alloc0_array(sel->arena, FpSelected, 1);
+	int			 number = selection->n;
+	bool		 fell = false;
+
+	*kept = *chosen;
+	kept->cover = keep_cover(sel, chosen->cover);
+	kept->general =
+		fp_alloc0_array(sel->arena, FpCover *, FP_MAX_GENERALISATIONS);
+	for (int g = 0; g < chosen->ngeneral; g++)
+		kept->general[g] = keep_cover(sel, chosen->general[g]);
+	selection->patterns[selection->n++] = kept;
+	split_classes(sel, kept->cover, number);
+
+	for (int t = 0; t < number; t++)
+	{
+		FpSelected *earlier = selection->patterns[t];
+		Overlap		relevant[MAX_RELEVANT];
+		int			n;
+
+		if (earlier->dropped)
+			continue;
+		n = find_relevant(sel, earlier->cover, t, relevant);
+		for (int i = 0; i < n; i++)
+			if (relevant[i].pattern == number &&
+				!not_explained(sel, earlier, t, relevant, n))
+			{
+				earlier->dropped = true;
+				fell = true;
+				break;
+			}
+	}
+	return fell;
+}
+
+static bool
+is_alias(const Selector *sel, const FpSelected *chosen, const Overlap *overlap)
+{
+	const FpSelected *other = sel->selection->patterns[overlap->pattern];
+	int64 sum = chosen->candidate.count.n + other->candidate.count.n -
+				overlap->count.n;
+
+	return (double) overlap->count.n >= SAME_JACCARD * (double) sum;
+}
+
+static void
+add_alias(Selector *sel, FpSelected *pattern, const FpItems *items)
+{
+	FpItems *grown =
+		fp_alloc_array(sel->arena, FpItems, pattern->naliases + 1);
+
+	if (pattern->naliases > 0)
+		memcpy(grown, pattern->aliases, sizeof(FpItems) * pattern->naliases);
+	grown[pattern->naliases++] = *items;
+	pattern->aliases = grown;
+}
+
+static int
+compare_items(const FpItems *x, const FpItems *y)
+{
+	for (int i = 0; i < Min(x->n, y->n); i++)
+	{
+		const FpItem *p = &x->item[i];
+		const FpItem *q = &y->item[i];
+
+		if (p->slot != q->slot)
+			return p->slot < q->slot ? -1 : 1;
+		if (p->code != q->code)
+			return p->code < q->code ? -1 : 1;
+		if (p->axis != q->axis)
+			return p->axis < q->axis ? -1 : 1;
+		if (p->low != q->low)
+			return p->low < q->low ? -1 : 1;
+		if (p->high != q->high)
+			return p->high < q->high ? -1 : 1;
+	}
+	return x->n - y->n;
+}
+
+/* strongest evidence first, then the simpler, then by content */
+static int
+compare_candidates(const void *a, const void *b)
+{
+	const FpCandidate *x = a;
+	const FpCandidate *y = b;
+
+	if (x->llr != y->llr)
+		return x->llr < y->llr ? 1 : -1;
+	if (x->order != y->order)
+		return x->order - y->order;
+	return compare_items(&x->items, &y->items);
+}
+
+static FpCover *
+find_cover(FpCover **covers, int *n, const FpProbe *probe, FpArena arena)
+{
+	FpCover *cover;
+
+	for (int i = 0; i < *n; i++)
+	{
+		const FpProbe *p = &covers[i]->probe;
+		bool same = p->nslots == probe->nslots && p->naxes == probe->naxes;
+
+		for (int s = 0; same && s < p->nslots; s++)
+			same = p->slots[s] == probe->slots[s] &&
+				   p->codes[s] == probe->codes[s];
+		for (int x = 0; same && x < p->naxes; x++)
+			same = p->axes[x] == probe->axes[x] &&
+				   p->low[x] == probe->low[x] && p->high[x] == probe->high[x];
+		if (same)
+			return covers[i];
+	}
+	cover = fp_alloc0_array(arena, FpCover, 1);
+	cover->probe = *probe;
+	cover->class_version = -1;
+	covers[(*n)++] = cover;
+	return cover;
+}
+
+/* Looks at a batch; returns whether an accepted pattern fell. */
+static bool
+select_batch(Selector *sel, FpCandidate **batch, int n, bool *refused)
+{
+	FpSelected *chosen = fp_alloc0_array(sel->scratch, FpSelected, n);
+	FpCover	  **covers = fp_alloc0_array(sel->scratch, FpCover *,
+										 n * (FP_MAX_GENERALISATIONS + 1));
+	FpProbe	  **probes;
+	int			ncovers = 0;
+	bool		fell = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		FpItems general[FP_MAX_GENERALISATIONS];
+		FpProbe probe;
+
+		chosen[i].candidate = *batch[i];
+		chosen[i].ngeneral =
+			fp_items_generalise(sel->tally, &batch[i]->items, general);
+		chosen[i].general =
+			fp_alloc0_array(sel->scratch, FpCover *, FP_MAX_GENERALISATIONS);
+		fp_items_probe(&batch[i]->items, (1u << batch[i]->items.n) - 1,
+					   &probe);
+		chosen[i].cover = find_cover(covers, &ncovers, &probe, sel->scratch);
+		for (int g = 0; g < chosen[i].ngeneral; g++)
+		{
+			fp_items_probe(&general[g], (1u << general[g].n) - 1, &probe);
+			chosen[i].general[g] =
+				find_cover(covers, &ncovers, &probe, sel->scratch);
+		}
+	}
+	probes = fp_alloc_array(sel->scratch, FpProbe *, ncovers + 1);
+	for (int i = 0; i < ncovers; i++)
+		probes[i] = &covers[i]->probe;
+	fp_tally_rows((FpTally *) sel->tally, probes, ncovers, sel->scratch);
+
+	for (int i = 0; i < n; i++)
+	{
+		Overlap relevant[MAX_RELEVANT];
+		int		nrelevant;
+		bool	known = false;
+
+		if (sel->selection->n == FP_MAX_PATTERNS)
+			break;
+		nrelevant = find_relevant(sel, chosen[i].cover, -1, relevant);
+		for (int t = 0; t < nrelevant && !known; t++)
+			if (is_alias(sel, &chosen[i], &relevant[t]))
+			{
+				add_alias(sel, sel->selection->patterns[relevant[t].pattern],
+						  &chosen[i].candidate.items);
+				known = true;
+			}
+		if (known)
+			continue;
+		if (not_explained(sel, &chosen[i], -1, relevant, nrelevant))
+			fell |= accept(sel, &chosen[i]);
+		else
+			refused[i] = true;
+	}
+	return fell;
+}
+
+FpSelection *
+fp_select(const FpScreen *screen, FpCandidate *candidates, int64 ncandidates,
+		  FpArena arena)
+{
+	Selector	 *sel = fp_alloc0_array(arena, Selector, 1);
+	FpCandidate **waiting;
+	bool		 *refused;
+	int64		  nwaiting = ncandidates;
+
+	sel->selection = fp_alloc0_array(arena, FpSelection, 1);
+	sel->selection->patterns =
+		fp_alloc0_array(arena, FpSelected *, FP_MAX_PATTERNS);
+	if (ncandidates == 0)
+		return sel->selection;
+	sel->screen = screen;
+	sel->tally = screen->tally;
+	sel->arena = arena;
+	sel->direction = candidates[0].direction;
+	sel->class_of = fp_alloc0_array(arena, uint32, sel->tally->cube->ncells);
+	sel->class_capacity = 64;
+	sel->classes = fp_alloc0_array(arena, Class, sel->class_capacity);
+	sel->classes[0].total = sel->tally->total;
+	sel->classes[0].next_of = -1;
+	sel->nclasses = 1;
+
+	qsort(candidates, ncandidates, sizeof(FpCandidate), compare_candidates);
+	waiting = fp_alloc_array(arena, FpCandidate *, ncandidates);
+	refused = fp_alloc0_array(arena, bool, ncandidates);
+	for (int64 i = 0; i < ncandidates; i++)
+		waiting[i] = &candidates[i];
+
+	/* again while something fell: twice is nearly always enough */
+	for (int round = 0; round < 4 && nwaiting > 0; round++)
+	{
+		bool  fell = false;
+		int64 left = 0;
+
+		for (int64 first = 0; first < nwaiting; first += BATCH)
+		{
+			int n = (int) Min(BATCH, nwaiting - first);
+
+			sel->scratch = fp_arena_create(arena, "failpat batch");
+			fell |= select_batch(sel, waiting + first, n, refused + first);
+			for (int i = 0; i < sel->selection->n; i++)
+			{
+				/* their tallies lay in the scratch arena */
+				sel->selection->patterns[i]->cover->class_version = -1;
+				for (int g = 0; g < sel->selection->patterns[i]->ngeneral; g++)
+					sel->selection->patterns[i]->general[g]->class_version =
+						-1;
+			}
+			fp_arena_delete(sel->scratch);
+		}
+		if (!fell)
+			break;
+		for (int64 i = 0; i < nwaiting; i++)
+			if (refused[i])
+			{
+				refused[i] = false;
+				waiting[left++] = waiting[i];
+			}
+		nwaiting = left;
+	}
+	return sel->selection;
+}

@@ -1,0 +1,436 @@
+/*-------------------------------------------------------------------------
+ *
+ * pattern_text.c
+ *		Keys and sentences of patterns, from their conditions.
+ *
+ * Everything is palloc'd in the caller's memory context; no catalog, no
+ * locks.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+
+#include "pattern_text.h"
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* The platform's dimensions, in the order in which keys have them. */
+typedef struct KnownDimension
+{
+	const char *name;
+	const char *key;
+	const char *title;
+} KnownDimension;
+
+static const KnownDimension known_dimensions[] = {
+	{"workflow", "w", "Workflow"},
+	{"model", "m", "Model"},
+	{"lora", "l", "LoRA"},
+	{"character", "c", "Character"},
+	{"avatar", "c", "Character"},
+	{"scene_type", "st", "Scene type"},
+	{"segment_position", "sp", "segment"},
+};
+
+typedef struct TextCondition
+{
+	char  *name;
+	int	   rank;  /* in known_dimensions; others after them */
+	char  *key;	  /* prefix of the key */
+	char  *title; /* NULL: to be made from the name */
+	Jsonb *labels;
+
+	int	   nvalues; /* equality: 1 or more, sorted */
+	char **values;
+	char  *min; /* ranges: either may be NULL */
+	char  *max;
+} TextCondition;
+
+PG_FUNCTION_INFO_V1(failpat_sql_pattern_key);
+PG_FUNCTION_INFO_V1(failpat_sql_pattern_text);
+
+static char *
+scalar_text(const char *name, JsonbValue *value)
+{
+	switch (value->type)
+	{
+		case jbvString:
+			return pnstrdup(value->val.string.val, value->val.string.len);
+		case jbvNumeric:
+			return DatumGetCString(
+				DirectFunctionCall1(numeric_out,
+									NumericGetDatum(value->val.numeric)));
+		case jbvBool:
+			return pstrdup(value->val.boolean ? "true" : "false");
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("condition on dimension \"%s\" is not one of a "
+							"pattern",
+							name),
+					 errdetail("A pattern has values, arrays of values used "
+							   "together, and ranges {\"min\": ..., "
+							   "\"max\": ...}.")));
+	}
+	return NULL;
+}
+
+static int
+compare_strings(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* a member of an object as a Jsonb of its own or text; NULL if absent */
+static JsonbValue *
+get_member(Jsonb *object, const char *name, JsonbValue *buffer)
+{
+	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
+		return NULL;
+	return getKeyJsonValueFromContainer(&object->root, name, strlen(name),
+										buffer);
+}
+
+static char *
+get_text_member(Jsonb *object, const char *name)
+{
+	JsonbValue	buffer;
+	JsonbValue *found = get_member(object, name, &buffer);
+
+	if (found == NULL || found->type != jbvString)
+		return NULL;
+	return pnstrdup(found->val.string.val, found->val.string.len);
+}
+
+static Jsonb *
+get_object_member(Jsonb *object, const char *name)
+{
+	JsonbValue	buffer;
+	JsonbValue *found = get_member(object, name, &buffer);
+
+	if (found == NULL || found->type != jbvBinary)
+		return NULL;
+	return JsonbValueToJsonb(found);
+}
+
+static void
+read_condition(TextCondition *condition, JsonbValue *value)
+{
+	Jsonb *inner;
+
+	if (value->type != jbvBinary)
+	{
+		condition->nvalues = 1;
+		condition->values = palloc(sizeof(char *));
+		condition->values[0] = scalar_text(condition->name, value);
+		return;
+	}
+	inner = JsonbValueToJsonb(value);
+	if (JB_ROOT_IS_ARRAY(inner))
+	{
+		JsonbIterator	  *it = JsonbIteratorInit(&inner->root);
+		JsonbIteratorToken token;
+		JsonbValue		   element;
+		int				   distinct = 0;
+
+		condition->values =
+			palloc(sizeof(char *) * (JB_ROOT_COUNT(inner) + 1));
+		while ((token = JsonbIteratorNext(&it, &element, true)) != WJB_DONE)
+			if (token == WJB_ELEM)
+				condition->values[condition->nvalues++] =
+					scalar_text(condition->name, &element);
+		if (condition->nvalues == 0)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("condition on dimension \"%s\" is empty",
+								   condition->name)));
+		qsort(condition->values, condition->nvalues, sizeof(char *),
+			  compare_strings);
+		for (int i = 0; i < condition->nvalues; i++)
+			if (i == 0 ||
+				strcmp(condition->values[i], condition->values[i - 1]) != 0)
+				condition->values[distinct++] = condition->values[i];
+		condition->nvalues = distinct;
+	}
+	else
+	{
+		JsonbValue	buffer;
+		JsonbValue *found;
+
+		found = get_member(inner, "min", &buffer);
+		if (found != NULL && found->type != jbvNull)
+			condition->min = scalar_text(condition->name, found);
+		found = get_member(inner, "max", &buffer);
+		if (found != NULL && found->type != jbvNull)
+			condition->max = scalar_text(condition->name, found);
+		if (condition->min == NULL && condition->max == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("range on dimension \"%s\" has neither \"min\" "
+							"nor \"max\"",
+							condition->name)));
+	}
+}
+
+static int
+compare_conditions(const void *a, const void *b)
+{
+	const TextCondition *x = a;
+	const TextCondition *y = b;
+
+	if (x->rank != y->rank)
+		return x->rank - y->rank;
+	return strcmp(x->name, y->name);
+}
+
+static TextCondition *
+read_conditions(Jsonb *conditions, Jsonb *dimensions, int *n)
+{
+	JsonbIterator	  *it;
+	JsonbIteratorToken token;
+	JsonbValue		   item;
+	TextCondition	  *result;
+
+	if (!JB_ROOT_IS_OBJECT(conditions))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("conditions must be a JSON object")));
+	if (dimensions != NULL && !JB_ROOT_IS_OBJECT(dimensions))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("dimensions must be a JSON object")));
+	if (JB_ROOT_COUNT(conditions) == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a pattern has at least one condition")));
+	result = palloc0(sizeof(TextCondition) * JB_ROOT_COUNT(conditions));
+	*n = 0;
+	it = JsonbIteratorInit(&conditions->root);
+	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
+	{
+		TextCondition *condition;
+		Jsonb		  *about;
+
+		if (token != WJB_KEY)
+			continue;
+		condition = &result[(*n)++];
+		condition->name = pnstrdup(item.val.string.val, item.val.string.len);
+		condition->rank = lengthof(known_dimensions);
+		for (int i = 0; i < lengthof(known_dimensions); i++)
+			if (strcmp(condition->name, known_dimensions[i].name) == 0)
+			{
+				condition->rank = i;
+				condition->key = pstrdup(known_dimensions[i].key);
+				condition->title = pstrdup(known_dimensions[i].title);
+			}
+		about = get_object_member(dimensions, condition->name);
+		if (about != NULL)
+		{
+			char *key = get_text_member(about, "key");
+			char *title = get_text_member(about, "title");
+
+			if (key != NULL)
+				condition->key = key;
+			if (title != NULL)
+				condition->title = title;
+			condition->labels = get_object_member(about, "labels");
+		}
+		if (JsonbIteratorNext(&it, &item, true) != WJB_VALUE)
+			elog(ERROR, "internal error: a JSON key without a value");
+		read_condition(condition, &item);
+	}
+	qsort(result, *n, sizeof(TextCondition), compare_conditions);
+	return result;
+}
+
+/*
+ * Part of a key; the characters that have a meaning in keys are written as in
+ * URLs, so that no value can be taken for another condition.
+ */
+static void
+append_key(StringInfo to, const char *text)
+{
+	for (const char *c = text; *c != '\0'; c++)
+	{
+		if (*c == ':' || *c == '+' || *c == '%')
+			appendStringInfo(to, "%%%02X", (unsigned char) *c);
+		else
+			appendStringInfoChar(to, *c);
+	}
+}
+
+/* "6+", "1-3", "6"; up to 4 as "4-" in keys and "up to 4" in sentences */
+static void
+append_range(StringInfo to, const TextCondition *condition, bool key)
+{
+	if (condition->max == NULL)
+		appendStringInfo(to, "%s+", condition->min);
+	else if (condition->min == NULL)
+		appendStringInfo(to, key ? "%s-" : "up to %s", condition->max);
+	else if (strcmp(condition->min, condition->max) == 0)
+		appendStringInfoString(to, condition->min);
+	else
+		appendStringInfo(to, "%s-%s", condition->min, condition->max);
+}
+
+char *
+failpat_pattern_key(Jsonb *conditions, Jsonb *dimensions)
+{
+	int			   n;
+	TextCondition *list = read_conditions(conditions, dimensions, &n);
+	StringInfoData key;
+
+	initStringInfo(&key);
+	for (int i = 0; i < n; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(&key, ':');
+		append_key(&key, list[i].key ? list[i].key : list[i].name);
+		appendStringInfoChar(&key, ':');
+		if (list[i].nvalues == 0)
+			append_range(&key, &list[i], true);
+		for (int v = 0; v < list[i].nvalues; v++)
+		{
+			if (v > 0)
+				appendStringInfoChar(&key, '+');
+			append_key(&key, list[i].values[v]);
+		}
+	}
+	return key.data;
+}
+
+/* the name of a dimension for people: "cfg_scale" is "cfg scale" */
+static char *
+title_of(const TextCondition *condition)
+{
+	char *title;
+
+	if (condition->title != NULL)
+		return condition->title;
+	title = pstrdup(condition->name);
+	for (char *c = title; *c != '\0'; c++)
+		if (*c == '_')
+			*c = ' ';
+	return title;
+}
+
+/* First letter upper; only ASCII, whatever the encoding. */
+static void
+capitalise(char *text)
+{
+	if (*text >= 'a' && *text <= 'z')
+		*text += 'A' - 'a';
+}
+
+char *
+failpat_pattern_text(Jsonb *conditions, Jsonb *dimensions, bool better,
+					 const char *check)
+{
+	int			   n;
+	TextCondition *list = read_conditions(conditions, dimensions, &n);
+	StringInfoData text;
+	int			   nranges = 0;
+	bool		   first = true;
+
+	initStringInfo(&text);
+	for (int i = 0; i < n; i++)
+	{
+		if (list[i].nvalues == 0)
+		{
+			nranges++;
+			continue;
+		}
+		for (int v = 0; v < list[i].nvalues; v++)
+		{
+			char *label = get_text_member(list[i].labels, list[i].values[v]);
+			int	  start;
+
+			if (!first)
+				appendStringInfoString(&text, " + ");
+			first = false;
+			start = text.len;
+			appendStringInfo(&text, "%s %s", title_of(&list[i]),
+							 label ? label : list[i].values[v]);
+			capitalise(text.data + start);
+		}
+	}
+	/* ranges alone begin the sentence: "Segment 6+ fails" */
+	if (nranges == n)
+		for (int i = 0; i < n; i++)
+		{
+			if (i > 0)
+				appendStringInfoString(&text, " and ");
+			appendStringInfo(&text, "%s ", title_of(&list[i]));
+			append_range(&text, &list[i], false);
+		}
+	appendStringInfoString(&text, " fails");
+	if (check != NULL)
+		appendStringInfo(&text, " %s", check);
+	if (better)
+		appendStringInfoString(&text, " less often");
+	if (nranges < n)
+	{
+		first = true;
+		for (int i = 0; i < n; i++)
+		{
+			if (list[i].nvalues > 0)
+				continue;
+			appendStringInfoString(&text, first ? " " : " and ");
+			if (list[i].min == NULL)
+				appendStringInfo(&text, "up to %s %s", title_of(&list[i]),
+								 list[i].max);
+			else
+			{
+				appendStringInfo(&text, "at %s ", title_of(&list[i]));
+				append_range(&text, &list[i], false);
+			}
+			first = false;
+		}
+	}
+	capitalise(text.data);
+	return text.data;
+}
+
+/* fp_pattern_key(conditions jsonb, dimensions jsonb) */
+Datum
+failpat_sql_pattern_key(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(
+		failpat_pattern_key(PG_GETARG_JSONB_P(0),
+							PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1))));
+}
+
+/* fp_pattern_text(conditions jsonb, dimensions jsonb, direction, check) */
+Datum
+failpat_sql_pattern_text(PG_FUNCTION_ARGS)
+{
+	bool better = false;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	if (!PG_ARGISNULL(2))
+	{
+		char *direction = text_to_cstring(PG_GETARG_TEXT_PP(2));
+
+		if (strcmp(direction, "better") == 0)
+			better = true;
+		else if (strcmp(direction, "worse") != 0)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("unknown direction \"%s\"", direction),
+							errhint("Directions of a pattern are worse and "
+									"better.")));
+	}
+	PG_RETURN_TEXT_P(cstring_to_text(failpat_pattern_text(
+		PG_GETARG_JSONB_P(0), PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1),
+		better,
+		PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)))));
+}
