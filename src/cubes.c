@@ -33,8 +33,8 @@
 /* --- conditions -------------------------------------------------------- */
 
 /* number of a dimension of that name; an error that lists them otherwise */
-static int
-find_dim(const FpCube *cube, const char *name, size_t len)
+int
+failpat_cube_dim(const FpCube *cube, const char *name, size_t len)
 {
 	int			   d = fp_cube_find_dim(cube, name, len);
 	StringInfoData list;
@@ -202,7 +202,7 @@ failpat_cube_match(const FpCube *cube, Jsonb *conditions, MemoryContext cx)
 
 		memset(condition, 0, sizeof(*condition));
 		condition->dim =
-			find_dim(cube, key.val.string.val, key.val.string.len);
+			failpat_cube_dim(cube, key.val.string.val, key.val.string.len);
 		dim = &cube->dims[condition->dim];
 		(void) JsonbIteratorNext(&it, &value, true);
 		switch (value.type)
@@ -341,7 +341,8 @@ failpat_totals(PG_FUNCTION_ARGS)
 						(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						 errmsg("argument \"dims\" must not contain nulls")));
 			name = DatumGetTextPP(names[i]);
-			d = find_dim(cube, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+			d = failpat_cube_dim(cube, VARDATA_ANY(name),
+								 VARSIZE_ANY_EXHDR(name));
 			for (int j = 0; j < ndims; j++)
 				if (dims[j] == d)
 					ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -48,6 +48,9 @@ extern Datum failpat_cube_to_datum(const FpCube *cube, MemoryContext cx);
 extern bool *failpat_cube_match(const FpCube *cube, Jsonb *conditions,
 								MemoryContext cx);
 
+/* number of the dimension of that name; an error that lists them otherwise */
+extern int failpat_cube_dim(const FpCube *cube, const char *name, size_t len);
+
 /* a value of a dimension as JSON: a string, or a number for ordinal ones */
 extern JsonbValue failpat_cube_json_value(const FpDim *dim, uint32 code);
 
