@@ -210,6 +210,7 @@ fp_bucket_correlation(FpArena arena, const FpBucket *buckets, int n)
 typedef struct Search
 {
 	FpArena				   arena;
+	FpArena				   division; /* series and cuts */
 	const FpBucket		  *buckets;
 	int					   n;
 	const FpChangeOptions *options;
@@ -224,6 +225,7 @@ typedef struct Search
 	int					   nstretches;
 	FpChange			  *spikes;
 	int					   nspikes;
+	int					   spikes_size;
 } Search;
 
 /*
@@ -272,11 +274,13 @@ divide(Search *s)
 		s->failures[i] = b->failures * s->weight[s->active[i]];
 		s->trials[i] = b->trials * s->weight[s->active[i]];
 	}
-	fp_series_init(&s->series, s->arena, s->failures, s->trials, s->nactive);
+	fp_arena_reset(s->division);
+	fp_series_init(&s->series, s->division, s->failures, s->trials,
+				   s->nactive);
 	count = s->n < 3 ? 0
-					 : fp_segment(s->arena, &s->series, s->penalty,
+					 : fp_segment(s->division, &s->series, s->penalty,
 								  s->options->min_segment, &changes, NULL);
-	s->cuts = fp_alloc_array(s->arena, int, count + 2);
+	s->cuts = fp_alloc_array(s->division, int, count + 2);
 	s->cuts[0] = 0;
 	for (int i = 0; i < count; i++)
 		s->cuts[i + 1] = changes[i];
@@ -367,8 +371,16 @@ take_spikes_out(Search *s)
 			p = 2.0 * s->n * s->options->max_spike * exp(-gain / 2);
 			if (p <= s->options->alpha)
 			{
-				FpChange *spike = &s->spikes[s->nspikes++];
+				FpChange *spike;
 
+				if (s->nspikes == s->spikes_size)
+				{
+					s->spikes =
+						fp_realloc_array(s->arena, s->spikes, FpChange,
+										 s->spikes_size, s->spikes_size * 2);
+					s->spikes_size *= 2;
+				}
+				spike = &s->spikes[s->nspikes++];
 				memset(spike, 0, sizeof(*spike));
 				spike->kind = FP_SPIKE;
 				spike->at = spike->at_lower = s->active[cuts[i]];
@@ -642,6 +654,8 @@ report(Search *s, FpArena arena, FpTrend *trend)
 		locate(s, change, from, at, to);
 		change->gain = fp_split_gain(&s->series, from, at, to);
 		change->p_value = fp_change_p(change->gain, s->n);
+		change->provisional =
+			i == shifts - 1 && to - at <= s->options->max_spike;
 	}
 
 	/*
@@ -716,7 +730,9 @@ fp_change_points(FpArena arena, const FpBucket *buckets, int n,
 	s.failures = fp_alloc_array(arena, double, n);
 	s.trials = fp_alloc_array(arena, double, n);
 	s.active = fp_alloc_array(arena, int, n);
-	s.spikes = fp_alloc_array(arena, FpChange, n);
+	s.spikes_size = 8;
+	s.spikes = fp_alloc_array(arena, FpChange, s.spikes_size);
+	s.division = fp_arena_create(arena, "failpat division");
 
 	if (options->dispersion == 0)
 		rho = fp_bucket_correlation(arena, buckets, n);

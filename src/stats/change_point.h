@@ -59,7 +59,9 @@ typedef struct FpChange
 	FpRatio		 odds_ratio;
 	double		 gain;	  /* twice the log likelihood ratio, c.f. dispersion */
 	double		 p_value; /* corrected for the search over the series */
-	bool		 low_counts; /* fewer than 5 of an outcome on a side */
+	bool		 low_counts;  /* fewer than 5 of an outcome on a side */
+	bool		 provisional; /* a shift so near to the end that it may yet
+							   * turn out to be a spike */
 } FpChange;
 
 /* a stretch of equal rate; spikes are not part of it */

@@ -30,8 +30,9 @@
  */
 #include "stats/segment.h"
 
-#include <limits.h>
 #include <math.h>
+
+#include "stats/interval.h"
 
 /* |v| of the log odds of any two counts below 2^63 is less than this */
 #define V_MAX 100.0
@@ -68,13 +69,7 @@ fp_buckets_merge(FpBucket *buckets, int64 n)
 	{
 		if ((i & 1023) == 0)
 			FP_CHECK_INTERRUPTS();
-		if (buckets[i].failures < 0 || buckets[i].trials < 0 ||
-			buckets[i].failures > buckets[i].trials)
-			fp_error(FP_ERR_DATA, NULL,
-					 "Failures lie between 0 and the number of trials.",
-					 "%lld failures of %lld trials",
-					 (long long) buckets[i].failures,
-					 (long long) buckets[i].trials);
+		fp_check_counts(buckets[i].failures, buckets[i].trials);
 		if (pg_add_s64_overflow(total, buckets[i].trials, &total))
 			fp_error(FP_ERR_RANGE, NULL, NULL,
 					 "total number of trials out of range");

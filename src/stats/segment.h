@@ -36,7 +36,7 @@ typedef struct FpSeries
 } FpSeries;
 
 /* Most distinct buckets of one series; beyond, an error FP_ERR_LIMIT. */
-#define FP_MAX_BUCKETS 10000000
+#define FP_MAX_BUCKETS 2000000
 
 extern int64 fp_buckets_merge(FpBucket *buckets, int64 n);
 extern int64 fp_buckets_drop_empty(FpBucket *buckets, int64 n);
