@@ -15,3 +15,71 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION fp_pattern_text(jsonb, jsonb, text, text) IS
 'The sentence for a pattern, as "LoRA X + Character Y fails at segment 6+". dimensions gives titles and names of values: {"lora": {"title": "LoRA", "labels": {"3": "X"}}}.';
+
+-- Immutable: the same cube and arguments give the same rows. That a run may
+-- fail for want of memory (failpat.memory_limit) does not change them.
+CREATE FUNCTION fp_patterns(
+  cube failure_cube,
+  max_arity integer DEFAULT 3,
+  alpha double precision DEFAULT 0.05,
+  min_trials integer DEFAULT 20,
+  min_risk_ratio double precision DEFAULT 1.2,
+  direction text DEFAULT 'worse',
+  "check" text DEFAULT NULL)
+RETURNS TABLE (
+  conditions jsonb,
+  pattern_key text,
+  description text,
+  effect text,
+  failed_check text,
+  arity integer,
+  failures bigint,
+  trials bigint,
+  rate double precision,
+  lower double precision,
+  upper double precision,
+  baseline_rate double precision,
+  risk_ratio double precision,
+  rr_lower double precision,
+  rr_upper double precision,
+  p_value double precision,
+  q_value double precision,
+  severity text)
+AS 'MODULE_PATHNAME', 'failpat_sql_patterns'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
+
+COMMENT ON FUNCTION fp_patterns(failure_cube, integer, double precision, integer, double precision, text, text) IS
+'The failure patterns of a cube, strongest evidence first: combinations of up to max_arity conditions that fail significantly more (direction worse), less (better) or either (both) often than the rest.';
+
+CREATE FUNCTION fp_patterns(
+  cubes failure_cube[],
+  max_arity integer DEFAULT 3,
+  alpha double precision DEFAULT 0.05,
+  min_trials integer DEFAULT 20,
+  min_risk_ratio double precision DEFAULT 1.2,
+  direction text DEFAULT 'worse',
+  "check" text DEFAULT NULL)
+RETURNS TABLE (
+  conditions jsonb,
+  pattern_key text,
+  description text,
+  effect text,
+  failed_check text,
+  arity integer,
+  failures bigint,
+  trials bigint,
+  rate double precision,
+  lower double precision,
+  upper double precision,
+  baseline_rate double precision,
+  risk_ratio double precision,
+  rr_lower double precision,
+  rr_upper double precision,
+  p_value double precision,
+  q_value double precision,
+  severity text)
+AS 'MODULE_PATHNAME', 'failpat_sql_patterns_stacked'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
+
+COMMENT ON FUNCTION fp_patterns(failure_cube[], integer, double precision, integer, double precision, text, text) IS
+'The failure patterns of several cubes taken together, one for each stratum (a bucket of time, say), which is controlled for.';

@@ -15,6 +15,7 @@
  */
 #include "mine/mine.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "mine/select.h"
@@ -128,8 +129,8 @@ tell_items(const FpTally *tally, const FpItems *items, FpPattern *pattern)
 	pattern->nconditions = 0;
 	for (int s = 0; s < probe.nslots; s++)
 	{
-		const FpSlot *slot = &tally->slots[probe.slots[s]];
-		FpCondition	 *to = &pattern->conditions[pattern->nconditions++];
+		const FpSlot	   *slot = &tally->slots[probe.slots[s]];
+		FpPatternCondition *to = &pattern->conditions[pattern->nconditions++];
 
 		to->dim = slot->dim;
 		to->kind = slot->kind;
@@ -138,9 +139,9 @@ tell_items(const FpTally *tally, const FpItems *items, FpPattern *pattern)
 	}
 	for (int a = 0; a < probe.naxes; a++)
 	{
-		const FpAxis *axis = &tally->axes[probe.axes[a]];
-		FpCondition	  to;
-		int			  at = pattern->nconditions++;
+		const FpAxis	  *axis = &tally->axes[probe.axes[a]];
+		FpPatternCondition to;
+		int				   at = pattern->nconditions++;
 
 		to.dim = axis->dim;
 		to.kind = FP_COND_RANGE;
@@ -184,7 +185,8 @@ tell_pattern(const FpScreen *screen, const FpSelected *selected,
 	pattern->rr_lower = ratio.lower;
 	pattern->rr_upper = ratio.upper;
 	pattern->log_p_value = candidate->log_p;
-	pattern->p_value = exp(candidate->log_p);
+	/* never 0: there is no such probability */
+	pattern->p_value = fmax(exp(candidate->log_p), DBL_MIN);
 	pattern->llr = candidate->llr;
 }
 
@@ -200,7 +202,7 @@ compare_patterns(const void *a, const void *b)
 	if (x->nconditions != y->nconditions)
 		return x->nconditions - y->nconditions;
 	return memcmp(x->conditions, y->conditions,
-				  x->nconditions * sizeof(FpCondition));
+				  x->nconditions * sizeof(FpPatternCondition));
 }
 
 FpMineResult *
@@ -284,7 +286,7 @@ fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
 		fp_adjust_log_bh(run, q, result->npatterns,
 						 Max(tests, result->npatterns));
 		for (int i = 0; i < result->npatterns; i++)
-			result->patterns[i].q_value = exp(q[i]);
+			result->patterns[i].q_value = fmax(exp(q[i]), DBL_MIN);
 	}
 	fp_arena_delete(run);
 	return result;

@@ -68,7 +68,7 @@ typedef enum FpConditionKind
 					 * are in the order of the numbers */
 } FpConditionKind;
 
-typedef struct FpCondition
+typedef struct FpPatternCondition
 {
 	int				dim; /* of the cube */
 	FpConditionKind kind;
@@ -78,14 +78,14 @@ typedef struct FpCondition
 	 * 0: no bound on that side.
 	 */
 	uint32 code[2];
-} FpCondition;
+} FpPatternCondition;
 
 typedef struct FpPattern
 {
-	int			nconditions;
-	FpCondition conditions[FP_MAX_ARITY]; /* by dim */
-	int			arity;
-	FpDirection direction; /* FP_WORSE or FP_BETTER */
+	int				   nconditions;
+	FpPatternCondition conditions[FP_MAX_ARITY]; /* by dim */
+	int				   arity;
+	FpDirection		   direction; /* FP_WORSE or FP_BETTER */
 
 	int64 trials;
 	int64 failures;

@@ -300,8 +300,8 @@ told(const FpMineResult *result)
 			strcat(text, "; ");
 		for (int c = 0; c < p->nconditions; c++)
 		{
-			const FpCondition *to = &p->conditions[c];
-			char			  *end = text + strlen(text);
+			const FpPatternCondition *to = &p->conditions[c];
+			char					 *end = text + strlen(text);
 
 			sprintf(end, "%s%d%c%u", c ? " " : "", to->dim,
 					to->kind == FP_COND_RANGE ? ':' : '=', to->code[0]);

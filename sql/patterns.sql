@@ -1,0 +1,91 @@
+-- fp_patterns: what is surfaced, on made and on real data.
+\set SHOW_CONTEXT never
+\getenv abs_srcdir PG_ABS_SRCDIR
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS failpat CASCADE;
+RESET client_min_messages;
+CREATE SCHEMA pat;
+CREATE EXTENSION failpat SCHEMA pat;
+SET search_path = pat;
+
+-- LoRA 3 + Character 5 at segment 6+, and nothing else: no echo of it either
+CREATE TABLE pat.runs AS
+SELECT g AS n, (g % 6)::text AS workflow, (g / 6 % 8)::text AS model,
+       CASE WHEN g % 11 = 0 THEN '{}' WHEN g % 7 = 0 THEN ARRAY[(g / 48 % 20)::text, ((g / 48 + 1 + g % 5) % 20)::text]
+            ELSE ARRAY[(g / 48 % 20)::text] END AS lora,
+       (g / 960 % 15)::text AS character, hashint4(g) % 12 + 12 AS noise, abs(hashint8(g * 7919::bigint)) % 12 + 1 AS segment_position
+FROM generate_series(1, 60000) g;
+ALTER TABLE pat.runs ADD failed boolean, ADD checks text[];
+UPDATE pat.runs SET failed = abs(hashint8(n * 104729::bigint)) % 1000 <
+       CASE WHEN '3' = ANY (lora) AND character = '5' AND segment_position >= 6 THEN 600 ELSE 80 END;
+UPDATE pat.runs SET checks = CASE WHEN failed THEN ARRAY[CASE WHEN '3' = ANY (lora) THEN 'face' ELSE 'sharpness' END] END;
+CREATE TABLE pat.cubes AS
+SELECT failure_cube(failed, to_jsonb(r) - 'n' - 'noise' - 'failed' - 'checks', ARRAY['segment_position'], NULL, checks) AS cube
+FROM pat.runs r;
+SELECT conditions, pattern_key, description, effect, arity, failures, trials,
+       round(rate::numeric, 3) AS rate, round(baseline_rate::numeric, 3) AS baseline, severity
+FROM pat.cubes, fp_patterns(cube);
+SELECT lower < rate AND rate < upper AS rate_inside, rr_lower < risk_ratio AND risk_ratio < rr_upper AS ratio_inside,
+       rr_lower >= 1.2 AS lifted, p_value < 1e-10 AS significant, q_value >= p_value AS q
+FROM pat.cubes, fp_patterns(cube);
+
+-- the counts are those of the table
+SELECT p.failures = count(*) FILTER (WHERE failed) AND p.trials = count(*) AS same
+FROM pat.cubes, fp_patterns(cube) p, pat.runs
+WHERE '3' = ANY (lora) AND character = '5' AND segment_position >= 6 GROUP BY p.failures, p.trials;
+
+-- one check
+SELECT pattern_key, description, failed_check FROM pat.cubes, fp_patterns(cube, "check" => 'face', max_arity => 1) ORDER BY pattern_key COLLATE "C";
+
+-- in pieces: the same patterns with the pieces as strata
+SELECT p.pattern_key, p.failures, p.trials
+FROM (SELECT array_agg(c ORDER BY piece) AS cubes
+      FROM (SELECT n % 10 AS piece, failure_cube(failed, to_jsonb(r) - 'n' - 'noise' - 'failed' - 'checks', ARRAY['segment_position']) AS c
+            FROM pat.runs r GROUP BY 1) s) t, fp_patterns(t.cubes) p;
+
+-- the same however it was gathered
+SELECT count(*) = 0 AS same FROM (
+  SELECT p FROM pat.cubes, fp_patterns(cube) p
+  EXCEPT
+  SELECT p FROM (SELECT rollup(c) AS cube FROM (
+      SELECT failure_cube(failed, to_jsonb(r) - 'n' - 'noise' - 'failed' - 'checks', ARRAY['segment_position'], NULL, checks) AS c
+      FROM (SELECT * FROM pat.runs ORDER BY hashint4(n)) r GROUP BY n % 7) s) t, fp_patterns(t.cube) p) d;
+
+-- UCB admissions: the department, and no effect of gender
+CREATE TABLE pat.ucb (department text, gender text, failures int, trials int);
+\set file :abs_srcdir '/test/fixtures/ucb_admissions.csv'
+COPY pat.ucb FROM :'file' (FORMAT csv, HEADER);
+SELECT p.description, p.effect, p.failures, p.trials
+FROM (SELECT failure_cube(failures, trials, jsonb_build_object('gender', gender, 'department', department)) AS cube
+      FROM pat.ucb) t, fp_patterns(t.cube, direction => 'both') p;
+
+-- Titanic
+CREATE TABLE pat.titanic (class text, sex text, age text, failures int, trials int);
+\set file :abs_srcdir '/test/fixtures/titanic.csv'
+COPY pat.titanic FROM :'file' (FORMAT csv, HEADER);
+SELECT p.description, p.effect, p.failures, p.trials
+FROM (SELECT failure_cube(failures, trials, jsonb_build_object('class', class, 'sex', sex, 'age', age)) AS cube
+      FROM pat.titanic) t, fp_patterns(t.cube, direction => 'both') p;
+
+-- nothing to find: no rows, no errors
+SELECT count(*) FROM fp_patterns(NULL::failure_cube);
+SELECT count(*) FROM fp_patterns(NULL::failure_cube[]);
+SELECT count(*) FROM fp_patterns('{}'::failure_cube[]);
+SELECT count(*) FROM (SELECT failure_cube(true, '{"a": 1}'::jsonb) AS cube WHERE false) t, fp_patterns(t.cube);
+SELECT count(*) FROM pat.cubes, fp_patterns(cube, direction => 'better');
+
+-- bad arguments
+SELECT count(*) FROM pat.cubes, fp_patterns(cube, max_arity => 0);
+\echo :LAST_ERROR_SQLSTATE
+SELECT count(*) FROM pat.cubes, fp_patterns(cube, max_arity => 7);
+SELECT count(*) FROM pat.cubes, fp_patterns(cube, alpha => 1.5);
+SELECT count(*) FROM pat.cubes, fp_patterns(cube, alpha => 'NaN');
+SELECT count(*) FROM pat.cubes, fp_patterns(cube, min_trials => 0);
+SELECT count(*) FROM pat.cubes, fp_patterns(cube, min_risk_ratio => 0.5);
+SELECT count(*) FROM pat.cubes, fp_patterns(cube, direction => 'sideways');
+SELECT count(*) FROM pat.cubes, fp_patterns(cube, "check" => 'smell');
+\echo :LAST_ERROR_SQLSTATE
+
+RESET search_path;
+SET client_min_messages = warning;
+DROP SCHEMA pat CASCADE;

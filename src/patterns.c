@@ -1,0 +1,301 @@
+/*-------------------------------------------------------------------------
+ *
+ * patterns.c
+ *		fp_patterns: mining a cube from SQL.
+ *
+ * Arguments are checked here, the work is done by mine/, and the patterns
+ * come back as rows.  The cube and the run live in a memory context of the
+ * call that is deleted before it returns; the rows are in a tuplestore.  No
+ * locks, no catalog.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "cubes.h"
+#include "failpat.h"
+#include "mine/mine.h"
+#include "pattern_text.h"
+#include "stats/severity.h"
+
+/* the columns of a row of fp_patterns, in order */
+enum
+{
+	COL_CONDITIONS,
+	COL_KEY,
+	COL_DESCRIPTION,
+	COL_DIRECTION,
+	COL_CHECK,
+	COL_ARITY,
+	COL_FAILURES,
+	COL_TRIALS,
+	COL_RATE,
+	COL_LOWER,
+	COL_UPPER,
+	COL_BASELINE,
+	COL_RISK_RATIO,
+	COL_RR_LOWER,
+	COL_RR_UPPER,
+	COL_P,
+	COL_Q,
+	COL_SEVERITY,
+	NCOLS
+};
+
+PG_FUNCTION_INFO_V1(failpat_sql_patterns);
+PG_FUNCTION_INFO_V1(failpat_sql_patterns_stacked);
+
+/* Positions of the arguments after the cube or cubes. */
+enum
+{
+	ARG_MAX_ARITY = 1,
+	ARG_ALPHA,
+	ARG_MIN_TRIALS,
+	ARG_MIN_RISK_RATIO,
+	ARG_DIRECTION,
+	ARG_CHECK
+};
+
+static FpDirection
+read_direction(const char *text)
+{
+	if (strcmp(text, "worse") == 0)
+		return FP_WORSE;
+	if (strcmp(text, "better") == 0)
+		return FP_BETTER;
+	if (strcmp(text, "both") == 0)
+		return FP_BOTH;
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("unknown direction \"%s\"", text),
+					errhint("Directions are worse, better and both.")));
+	return 0;
+}
+
+/* options from the arguments; a NULL argument means its default */
+static void
+read_options(FunctionCallInfo fcinfo, FpMineOptions *options)
+{
+	fp_mine_defaults(options);
+	if (!PG_ARGISNULL(ARG_MAX_ARITY))
+		options->max_arity = PG_GETARG_INT32(ARG_MAX_ARITY);
+	if (!PG_ARGISNULL(ARG_ALPHA))
+		options->alpha = PG_GETARG_FLOAT8(ARG_ALPHA);
+	if (!PG_ARGISNULL(ARG_MIN_TRIALS))
+		options->min_trials = PG_GETARG_INT32(ARG_MIN_TRIALS);
+	if (!PG_ARGISNULL(ARG_MIN_RISK_RATIO))
+		options->min_risk_ratio = PG_GETARG_FLOAT8(ARG_MIN_RISK_RATIO);
+	if (!PG_ARGISNULL(ARG_DIRECTION))
+		options->direction =
+			read_direction(text_to_cstring(PG_GETARG_TEXT_PP(ARG_DIRECTION)));
+	options->memory_limit = (size_t) failpat_memory_limit * 1024;
+}
+
+/* the code of a check by name; an error that lists them if there is none */
+static int
+find_check(const FpCube *cube, const char *name)
+{
+	StringInfoData list;
+
+	for (uint32 c = 0; c < cube->nchecks; c++)
+		if (strlen(name) == cube->checks[c].len &&
+			memcmp(name, cube->checks[c].data, cube->checks[c].len) == 0)
+			return c;
+	initStringInfo(&list);
+	for (uint32 c = 0; c < Min(cube->nchecks, 20); c++)
+		appendStringInfo(&list, "%s\"%s\"", c ? ", " : "",
+						 cube->checks[c].data);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("no failure of a check \"%s\" is in the cube", name),
+			 cube->nchecks ? errhint("Checks that failed are %s%s.", list.data,
+									 cube->nchecks > 20 ? ", ..." : "")
+						   : errhint("The cube was built without checks.")));
+	return -1;
+}
+
+/* conditions as everywhere in failpat: {"lora": ["3", "7"], ...} */
+static Jsonb *
+conditions_of(const FpCube *cube, const FpPattern *pattern)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	for (int i = 0; i < pattern->nconditions; i++)
+	{
+		const FpPatternCondition *condition = &pattern->conditions[i];
+		const FpDim				 *dim = &cube->dims[condition->dim];
+		const FpText			 *values = dim->values;
+		const uint32			 *code = condition->code;
+
+		if (i > 0)
+			appendStringInfoString(&json, ", ");
+		escape_json(&json, dim->name.data);
+		appendStringInfoString(&json, ": ");
+		switch (condition->kind)
+		{
+			case FP_COND_VALUE:
+			case FP_COND_MEMBER:
+				escape_json(&json, values[code[0] - 1].data);
+				break;
+			case FP_COND_PAIR:
+				appendStringInfoChar(&json, '[');
+				escape_json(&json, values[code[0] - 1].data);
+				appendStringInfoString(&json, ", ");
+				escape_json(&json, values[code[1] - 1].data);
+				appendStringInfoChar(&json, ']');
+				break;
+			case FP_COND_RANGE:
+				/* the text of an ordinal value is a JSON number */
+				appendStringInfoChar(&json, '{');
+				if (code[0] != 0)
+					appendStringInfo(&json, "\"min\": %s",
+									 values[code[0] - 1].data);
+				if (code[1] != 0)
+					appendStringInfo(&json, "%s\"max\": %s",
+									 code[0] != 0 ? ", " : "",
+									 values[code[1] - 1].data);
+				appendStringInfoChar(&json, '}');
+				break;
+		}
+	}
+	appendStringInfoChar(&json, '}');
+	return DatumGetJsonbP(
+		DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+}
+
+/* NaN where there is no such figure becomes NULL */
+static void
+put_float(Datum *values, bool *nulls, int column, double value)
+{
+	nulls[column] = isnan(value);
+	values[column] = Float8GetDatum(value);
+}
+
+static void
+put_pattern(ReturnSetInfo *rsinfo, const FpCube *cube, const char *check,
+			const FpPattern *pattern)
+{
+	Datum  values[NCOLS] = {0};
+	bool   nulls[NCOLS] = {0};
+	Jsonb *conditions = conditions_of(cube, pattern);
+	bool   better = pattern->direction == FP_BETTER;
+
+	values[COL_CONDITIONS] = JsonbPGetDatum(conditions);
+	values[COL_KEY] =
+		CStringGetTextDatum(failpat_pattern_key(conditions, NULL));
+	values[COL_DESCRIPTION] = CStringGetTextDatum(
+		failpat_pattern_text(conditions, NULL, better, check));
+	values[COL_DIRECTION] = CStringGetTextDatum(better ? "better" : "worse");
+	nulls[COL_CHECK] = check == NULL;
+	if (check != NULL)
+		values[COL_CHECK] = CStringGetTextDatum(check);
+	values[COL_ARITY] = Int32GetDatum(pattern->arity);
+	values[COL_FAILURES] = Int64GetDatum(pattern->failures);
+	values[COL_TRIALS] = Int64GetDatum(pattern->trials);
+	put_float(values, nulls, COL_RATE, pattern->rate);
+	put_float(values, nulls, COL_LOWER, pattern->lower);
+	put_float(values, nulls, COL_UPPER, pattern->upper);
+	put_float(values, nulls, COL_BASELINE, pattern->baseline_rate);
+	put_float(values, nulls, COL_RISK_RATIO, pattern->risk_ratio);
+	put_float(values, nulls, COL_RR_LOWER, pattern->rr_lower);
+	put_float(values, nulls, COL_RR_UPPER, pattern->rr_upper);
+	put_float(values, nulls, COL_P, pattern->p_value);
+	put_float(values, nulls, COL_Q, pattern->q_value);
+	values[COL_SEVERITY] = CStringGetTextDatum(fp_severity_name(
+		fp_severity(pattern->trials, pattern->lower, pattern->baseline_rate)));
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* Mines the cube and puts the rows; all that is allocated is cx's. */
+static void
+mine_cube(FunctionCallInfo fcinfo, const FpCube *cube, MemoryContext cx)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	FpMineOptions  options;
+	FpMineResult  *result;
+	char		  *check = NULL;
+
+	read_options(fcinfo, &options);
+	if (!PG_ARGISNULL(ARG_CHECK))
+	{
+		check = text_to_cstring(PG_GETARG_TEXT_PP(ARG_CHECK));
+		options.check = find_check(cube, check);
+	}
+	result = fp_mine(cube, &options, cx);
+	for (int i = 0; i < result->npatterns; i++)
+		put_pattern(rsinfo, cube, check, &result->patterns[i]);
+}
+
+/* fp_patterns(failure_cube, ...) */
+Datum
+failpat_sql_patterns(PG_FUNCTION_ARGS)
+{
+	MemoryContext cx;
+	MemoryContext old;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	cx = AllocSetContextCreate(CurrentMemoryContext, "failpat patterns",
+							   ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(cx);
+	mine_cube(fcinfo, failpat_cube_from_datum(PG_GETARG_DATUM(0), cx), cx);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(cx);
+	return (Datum) 0;
+}
+
+/*
+ * fp_patterns(failure_cube[], ...): one cube for each stratum of time, say.
+ * NULL elements have no observations.
+ */
+Datum
+failpat_sql_patterns_stacked(PG_FUNCTION_ARGS)
+{
+	MemoryContext cx;
+	MemoryContext old;
+	ArrayType	 *array;
+	int16		  typlen;
+	bool		  typbyval;
+	char		  typalign;
+	Datum		 *elements;
+	bool		 *nulls;
+	int			  n;
+	int			  used = 0;
+	FpCube		**cubes;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	cx = AllocSetContextCreate(CurrentMemoryContext, "failpat patterns",
+							   ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(cx);
+	array = PG_GETARG_ARRAYTYPE_P(0);
+	get_typlenbyvalalign(ARR_ELEMTYPE(array), &typlen, &typbyval, &typalign);
+	deconstruct_array(array, ARR_ELEMTYPE(array), typlen, typbyval, typalign,
+					  &elements, &nulls, &n);
+	cubes = palloc(sizeof(FpCube *) * (n + 1));
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			cubes[used++] = failpat_cube_from_datum(elements[i], cx);
+	if (used > 0)
+		mine_cube(fcinfo, fp_cube_stack(cx, cubes, used, "fp_stratum"), cx);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(cx);
+	return (Datum) 0;
+}
