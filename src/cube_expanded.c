@@ -161,6 +161,12 @@ failpat_cube_for_change(Datum state, bool in_aggregate, MemoryContext parent)
 FpCube *
 failpat_cube_from_datum(Datum d, MemoryContext cx)
 {
+	return failpat_cube_from_datum_limited(d, cx, memory_limit());
+}
+
+FpCube *
+failpat_cube_from_datum_limited(Datum d, MemoryContext cx, size_t limit)
+{
 	FailpatCube	   *expanded = expanded_from_datum(d);
 	struct varlena *flat;
 	FpCube		   *cube;
@@ -169,7 +175,7 @@ failpat_cube_from_datum(Datum d, MemoryContext cx)
 		return fp_builder_freeze(expanded->builder, cx);
 	flat = PG_DETOAST_DATUM_PACKED(d);
 	cube = fp_cube_decode_limited(cx, VARDATA_ANY(flat),
-								  VARSIZE_ANY_EXHDR(flat), memory_limit());
+								  VARSIZE_ANY_EXHDR(flat), limit);
 	if ((Pointer) flat != DatumGetPointer(d))
 		pfree(flat);
 	return cube;

@@ -18,6 +18,10 @@
  * It reads with the server's streaming JSON parser, since a value of jsonb
  * has a limit that a cube in pg_dump's output must not meet.
  *
+ * A cube that was stored must be dumped and restored under any settings: so
+ * writing text ignores failpat.memory_limit, and reading it may at least use
+ * 16 times the bytes of the text.
+ *
  * Binary is the canonical bytes of cube/format.h, with texts in the database's
  * encoding.
  *
@@ -88,7 +92,8 @@ failpat_cube_out(PG_FUNCTION_ARGS)
 	MemoryContext cx =
 		AllocSetContextCreate(CurrentMemoryContext, "failpat cube out",
 							  ALLOCSET_DEFAULT_SIZES);
-	FpCube		  *cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), cx);
+	FpCube *cube =
+		failpat_cube_from_datum_limited(PG_GETARG_DATUM(0), cx, SIZE_MAX);
 	bool		   numbered = cube->ncells > MANY_CELLS;
 	StringInfoData out;
 
@@ -546,10 +551,9 @@ failpat_cube_in(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(cx);
 	parse = palloc0(sizeof(Parse));
 	parse->place = AT_START;
-	parse->builder =
-		fp_builder_create(AllocSetContextCreate(cx, "failpat cube in",
-												ALLOCSET_DEFAULT_SIZES),
-						  (size_t) failpat_memory_limit * 1024);
+	parse->builder = fp_builder_create(
+		AllocSetContextCreate(cx, "failpat cube in", ALLOCSET_DEFAULT_SIZES),
+		Max((size_t) failpat_memory_limit * 1024, 16 * (size_t) strlen(text)));
 #if PG_VERSION_NUM >= 170000
 	lex = makeJsonLexContextCstringLen(NULL, text, strlen(text),
 									   GetDatabaseEncoding(), true);

@@ -25,9 +25,12 @@
 
 /*
  * The cube that a datum of type failure_cube holds, decoded and checked, in
- * cx.  It does not refer to the datum.
+ * cx.  It does not refer to the datum.  The memory it needs is limited by
+ * failpat.memory_limit, or to so many bytes.
  */
 extern FpCube *failpat_cube_from_datum(Datum d, MemoryContext cx);
+extern FpCube *failpat_cube_from_datum_limited(Datum d, MemoryContext cx,
+											   size_t limit);
 
 /* A flat datum of type failure_cube, in cx. */
 extern Datum failpat_cube_to_datum(const FpCube *cube, MemoryContext cx);

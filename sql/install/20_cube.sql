@@ -2,8 +2,7 @@
 
 CREATE TYPE failure_cube;
 
--- In and out. Text is the same whatever the settings: immutable, though a cube
--- larger than failpat.memory_limit is refused.
+-- In and out. Text is the same whatever the settings, so all is immutable.
 CREATE FUNCTION failure_cube_in(cstring) RETURNS failure_cube
   LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'failpat_cube_in';
 CREATE FUNCTION failure_cube_out(failure_cube) RETURNS cstring
