@@ -285,7 +285,7 @@ collect_keys(CaptureCall *call, Tuplestorestate *rows, FailpatSource *source,
 
 /* Reads the source view for some keys, as its owner; sets SPI_tuptable. */
 static void
-read_view(FailpatSource *source, Datum *keys, int n)
+read_view(FailpatSource *source, FailpatPlan *plan, Datum *keys, int n)
 {
 	Datum	   array;
 	Snapshot   snapshot;
@@ -298,7 +298,7 @@ read_view(FailpatSource *source, Datum *keys, int n)
 	nest = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	if (!source->planned || !SPI_plan_is_valid(source->read))
+	if (!plan->planned || !SPI_plan_is_valid(plan->plan))
 	{
 		/*
 		 * The plan is made for a few keys and kept: it must go by indexes,
@@ -311,53 +311,85 @@ read_view(FailpatSource *source, Datum *keys, int n)
 		for (int i = 0; i < lengthof(off); i++)
 			(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION,
 									 GUC_ACTION_SAVE, true, 0, false);
-		source->planned = true;
+		plan->planned = true;
 	}
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	if (SPI_execute_snapshot(source->read, &array, NULL, snapshot,
+	if (SPI_execute_snapshot(plan->plan, &array, NULL, snapshot,
 							 InvalidSnapshot, true, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_snapshot failed");
 	UnregisterSnapshot(snapshot);
 	AtEOXact_GUC(false, nest);
 }
 
-/* The rows that read_view has left, as observations; returns their number. */
-static int
-take_rows(FailpatSource *source, FailpatSeen **result)
+/* failed_checks in one form: by their bytes, each once, none NULL */
+static Datum
+canonical_checks(Datum array)
 {
-	SPITupleTable *rows = SPI_tuptable;
-	TupleDesc	   desc = rows->tupdesc;
-	FailpatSeen	  *seen = palloc_array(FailpatSeen, SPI_processed + 1);
-	int			   n = 0;
+	ArrayType *checks = DatumGetArrayTypeP(array);
+	Datum	  *texts;
+	bool	  *nulls;
+	int		   n;
+	int		   kept = 0;
 
-	for (uint64 i = 0; i < SPI_processed; i++)
+	if (ARR_NDIM(checks) == 0)
+		return PointerGetDatum(construct_empty_array(TEXTOID));
+	deconstruct_array(checks, TEXTOID, -1, false, TYPALIGN_INT, &texts, &nulls,
+					  &n);
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			texts[kept++] = texts[i];
+	return failpat_text_set(texts, kept);
+}
+
+/*
+ * Adds the rows of the view for some keys to seen, which has room for none of
+ * them yet, and the result that they point into to tables; returns the new
+ * number.  The current user is the view's owner.
+ */
+static int
+see(FailpatSource *source, FailpatPlan *plan, Datum *keys, int nkeys,
+	FailpatSeen **result, int n, List **tables)
+{
+	bool		   outcome_only = plan == &source->outcome;
+	SPITupleTable *rows;
+	FailpatSeen	  *seen;
+	uint64		   nrows;
+
+	read_view(source, plan, keys, nkeys);
+	rows = SPI_tuptable;
+	nrows = SPI_processed;
+	*tables = lappend(*tables, rows);
+	seen = palloc_array(FailpatSeen, n + nrows + 1);
+	if (n > 0)
+		memcpy(seen, *result, n * sizeof(FailpatSeen));
+	for (uint64 i = 0; i < nrows; i++)
 	{
 		FailpatSeen *row = &seen[n];
-		Datum		 key;
-		Datum		 failed;
+		Datum		 values[7];
 		bool		 isnull[7];
 
-		key = SPI_getbinval(rows->vals[i], desc, 1, &isnull[0]);
-		row->obs_key = SPI_getbinval(rows->vals[i], desc, 2, &isnull[1]);
-		row->observed_at = SPI_getbinval(rows->vals[i], desc, 3, &isnull[2]);
-		failed = SPI_getbinval(rows->vals[i], desc, 4, &isnull[3]);
-		row->failed_checks = SPI_getbinval(rows->vals[i], desc, 5, &isnull[4]);
-		row->job = SPI_getbinval(rows->vals[i], desc, 6, &row->job_isnull);
-		row->dims = SPI_getbinval(rows->vals[i], desc, 7, &isnull[6]);
+		heap_deform_tuple(rows->vals[i], rows->tupdesc, values, isnull);
 		/* no identity, or not judged yet */
 		if (isnull[0] || isnull[1] || isnull[3])
 			continue;
-		row->source_key =
-			CStringGetTextDatum(OutputFunctionCall(&source->key_out, key));
-		row->failed = DatumGetBool(failed);
-		if (isnull[2])
-			row->observed_at =
-				TimestampTzGetDatum(GetCurrentStatementStartTimestamp());
+		row->source_key = CStringGetTextDatum(
+			OutputFunctionCall(&source->key_out, values[0]));
+		row->obs_key = values[1];
+		row->observed_at =
+			isnull[2]
+				? TimestampTzGetDatum(GetCurrentStatementStartTimestamp())
+				: values[2];
+		row->failed = DatumGetBool(values[3]);
 		row->failed_checks =
 			isnull[4] ? PointerGetDatum(construct_empty_array(TEXTOID))
-					  : PointerGetDatum(PG_DETOAST_DATUM(row->failed_checks));
-		row->dims = PointerGetDatum(PG_DETOAST_DATUM(row->dims));
+					  : canonical_checks(values[4]);
+		row->outcome_only = outcome_only;
+		row->job_isnull = outcome_only || isnull[5];
+		row->job = row->job_isnull ? (Datum) 0 : values[5];
+		row->dims = outcome_only
+						? (Datum) 0
+						: PointerGetDatum(PG_DETOAST_DATUM(values[6]));
 		row->settled = true;
 		n++;
 	}
@@ -403,23 +435,36 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 		bool		 many = false;
 		FailpatSeen *seen;
 		int			 nseen;
+		char	   **texts; /* the keys, as text */
+		bool		*recorded;
+		Datum		*known; /* keys of which the outcome is enough */
+		Datum		*others;
+		int			 nknown = 0;
+		int			 nothers = 0;
+		List		*tables = NIL; /* results that seen points into */
+		ListCell	*cell;
 
 		MemoryContextSwitchTo(batch);
+		texts = palloc_array(char *, count);
+		recorded = palloc0_array(bool, count);
+		known = palloc_array(Datum, count);
+		others = palloc_array(Datum, count);
+		for (int i = 0; i < count; i++)
+			texts[i] = OutputFunctionCall(&source->key_out, keys[start + i]);
 		for (int i = 0; take_locks && i < count; i++)
 		{
-			char *text = OutputFunctionCall(&source->key_out, keys[start + i]);
 			KeyState state = KEY_SETTLED;
 
-			/* cheap for a key that this transaction has already */
 			if (locks_taken >= failpat_max_key_locks)
 				state = KEY_MANY;
-			else if (!failpat_lock(FAILPAT_LOCK_KEY, source->name, text, 0))
+			else if (!failpat_lock(FAILPAT_LOCK_KEY, source->name, texts[i],
+								   0))
 			{
 				if (deadline == 0)
 					deadline =
 						TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													failpat_lock_wait);
-				if (!failpat_lock(FAILPAT_LOCK_KEY, source->name, text,
+				if (!failpat_lock(FAILPAT_LOCK_KEY, source->name, texts[i],
 								  deadline))
 					state = KEY_BUSY;
 			}
@@ -427,15 +472,31 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 			{
 				if (open == NULL)
 					open = palloc_array(char *, count);
-				open[nopen++] = text;
+				open[nopen++] = texts[i];
 				many |= state == KEY_MANY;
 			}
 		}
 
+		/* of what may not be written, all must be seen */
+		if (nopen == 0)
+			failpat_find_recorded(source, texts, count, recorded);
+		for (int i = 0; i < count; i++)
+		{
+			if (recorded[i])
+				known[nknown++] = keys[start + i];
+			else
+				others[nothers++] = keys[start + i];
+		}
+		seen = NULL;
+		nseen = 0;
 		SetUserIdAndSecContext(source->view_owner, context);
-		read_view(source, keys + start, count);
+		if (nknown > 0)
+			nseen = see(source, &source->outcome, known, nknown, &seen, nseen,
+						&tables);
+		if (nothers > 0)
+			nseen = see(source, &source->full, others, nothers, &seen, nseen,
+						&tables);
 		SetUserIdAndSecContext(source->owner, context);
-		nseen = take_rows(source, &seen);
 		if (nopen > 0)
 		{
 			qsort(open, nopen, sizeof(char *), compare_strings);
@@ -451,7 +512,15 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 					open_seen[at - open] = true;
 			}
 		}
-		failpat_observe(source, seen, nseen);
+		if (!failpat_observe(source, seen, nseen))
+		{
+			/* a key with more observations than the one of its own name */
+			SetUserIdAndSecContext(source->view_owner, context);
+			nseen = see(source, &source->full, keys + start, count, &seen, 0,
+						&tables);
+			SetUserIdAndSecContext(source->owner, context);
+			(void) failpat_observe(source, seen, nseen);
+		}
 		if (shown != NULL)
 		{
 			for (int i = 0; i < nseen; i++)
@@ -474,8 +543,9 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 			failpat_put_pending_keys(schema, source->name, unseen, nunseen,
 									 reason, NULL);
 		}
-		SPI_freetuptable(SPI_tuptable);
 		SetUserIdAndSecContext(save_user, save_context);
+		foreach (cell, tables)
+			SPI_freetuptable(lfirst(cell));
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(batch);
 	}

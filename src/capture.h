@@ -35,6 +35,12 @@ extern int failpat_capture_errors;
 extern int failpat_lock_wait;	  /* failpat.lock_wait, ms */
 extern int failpat_max_key_locks; /* failpat.max_key_locks */
 
+typedef struct FailpatPlan
+{
+	SPIPlanPtr plan;
+	bool	   planned; /* has been run, so has its generic plan */
+} FailpatPlan;
+
 /* A source as a backend knows it; see source.c. */
 typedef struct FailpatSource
 {
@@ -54,10 +60,17 @@ typedef struct FailpatSource
 	Oid	 view_owner;
 	bool sync; /* refresh at the end of each writing statement */
 
-	Interval   bucket;
-	text	  *zone;
-	SPIPlanPtr read;	/* $1: array of keys; columns as FailpatSeen */
-	bool	   planned; /* read has been run */
+	Interval bucket;
+	text	*zone;
+	int		 ndims;
+	bool	 has_job;
+
+	/*
+	 * Two readings of the view for an array of keys, $1: all of it, and the
+	 * outcome alone, for observations of which nothing else can change.
+	 */
+	FailpatPlan full;
+	FailpatPlan outcome;
 
 	Oid		 key_type;
 	int16	 key_len;
@@ -80,8 +93,9 @@ typedef struct FailpatSeen
 	Datum failed_checks; /* text[] */
 	Datum job;			 /* text */
 	bool  job_isnull;
-	Datum dims;	   /* jsonb, without nulls */
-	bool  settled; /* its key is locked by us: may be written */
+	Datum dims;			/* jsonb, without nulls */
+	bool  outcome_only; /* job and dims were not read */
+	bool  settled;		/* its key is locked by us: may be written */
 } FailpatSeen;
 
 /* source.c */
@@ -89,9 +103,12 @@ extern FailpatSource *failpat_source(Oid schema, const char *name);
 extern Oid			  failpat_relation_owner(Oid relid, const char *what);
 
 /* observe.c */
-extern void failpat_observe(FailpatSource *source, FailpatSeen *seen, int n);
-extern void failpat_put_pending(FailpatSource *source, FailpatSeen *seen,
-								int n, const char *reason);
+extern bool	 failpat_observe(FailpatSource *source, FailpatSeen *seen, int n);
+extern void	 failpat_find_recorded(FailpatSource *source, char **keys, int n,
+								   bool *recorded);
+extern Datum failpat_text_set(Datum *texts, int n);
+extern void	 failpat_put_pending(FailpatSource *source, FailpatSeen *seen,
+								 int n, const char *reason);
 extern void failpat_put_pending_keys(Oid schema, const char *name, Datum *keys,
 									 int n, const char *reason,
 									 const char *error);

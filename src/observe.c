@@ -29,6 +29,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -162,26 +163,45 @@ failpat_bucket(PG_FUNCTION_ARGS)
 }
 
 static int
-by_obs_key(const void *a, const void *b)
-{
-	const FailpatSeen *left = a;
-	const FailpatSeen *right = b;
-	text			  *x = DatumGetTextPP(left->obs_key);
-	text			  *y = DatumGetTextPP(right->obs_key);
-	int				   lx = VARSIZE_ANY_EXHDR(x);
-	int				   ly = VARSIZE_ANY_EXHDR(y);
-	int result = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(lx, ly));
-
-	return result != 0 ? result : (lx > ly) - (lx < ly);
-}
-
-static int
 by_value(const void *a, const void *b)
 {
 	int64 x = *(const int64 *) a;
 	int64 y = *(const int64 *) b;
 
 	return (x > y) - (x < y);
+}
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	text *x = DatumGetTextPP(*(const Datum *) a);
+	text *y = DatumGetTextPP(*(const Datum *) b);
+	int	  lx = VARSIZE_ANY_EXHDR(x);
+	int	  ly = VARSIZE_ANY_EXHDR(y);
+	int	  result = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(lx, ly));
+
+	return result != 0 ? result : (lx > ly) - (lx < ly);
+}
+
+static int
+by_obs_key(const void *a, const void *b)
+{
+	return by_bytes(&((const FailpatSeen *) a)->obs_key,
+					&((const FailpatSeen *) b)->obs_key);
+}
+
+/* n texts as an array, by their bytes, each once; reorders them. */
+Datum
+failpat_text_set(Datum *texts, int n)
+{
+	int kept = 0;
+
+	qsort(texts, n, sizeof(Datum), by_bytes);
+	for (int i = 0; i < n; i++)
+		if (kept == 0 || by_bytes(&texts[kept - 1], &texts[i]) != 0)
+			texts[kept++] = texts[i];
+	return PointerGetDatum(
+		construct_array(texts, kept, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 /* one mark per bucket, once per statement; sorts and uses up buckets */
@@ -216,6 +236,67 @@ mark_dirty(FailpatSource *source, int64 *buckets, int n)
 }
 
 /*
+ * A scan of fp_observations by its primary key.
+ *
+ * SnapshotSelf: what is committed now, and our own rows, whatever the
+ * isolation level; and unlike an MVCC snapshot it takes no predicate locks,
+ * by which serializable writers would fail one another.
+ */
+static IndexScanDesc
+begin_lookup(Relation rel, Relation pk)
+{
+	return index_beginscan(rel, pk, SnapshotSelf,
+#if PG_VERSION_NUM >= 180000
+						   NULL,
+#endif
+						   2, 0);
+}
+
+/* Whether nothing but its outcome can change in an observation. */
+static bool
+is_complete(FailpatSource *source, TupleTableSlot *slot)
+{
+	Jsonb *dims;
+
+	slot_getallattrs(slot);
+	if (source->has_job && slot->tts_isnull[OBS_JOB])
+		return false;
+	dims = DatumGetJsonbP(slot->tts_values[OBS_DIMS]);
+	return JB_ROOT_IS_OBJECT(dims) &&
+		   JB_ROOT_COUNT(dims) >= (uint32) source->ndims;
+}
+
+/*
+ * Tells which keys have an observation of which only the outcome can change,
+ * as far as that can be told without the view: where obs_key is source_key.
+ */
+void
+failpat_find_recorded(FailpatSource *source, char **keys, int n,
+					  bool *recorded)
+{
+	Relation		rel = table_open(source->observations, AccessShareLock);
+	Relation		pk = index_open(source->observations_pk, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	IndexScanDesc	scan = begin_lookup(rel, pk);
+	ScanKeyData		scankeys[2];
+
+	ScanKeyInit(&scankeys[0], 1, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(source->name));
+	for (int i = 0; i < n; i++)
+	{
+		ScanKeyInit(&scankeys[1], 2, BTEqualStrategyNumber, F_TEXTEQ,
+					CStringGetTextDatum(keys[i]));
+		index_rescan(scan, scankeys, 2, NULL, 0);
+		recorded[i] = index_getnext_slot(scan, ForwardScanDirection, slot) &&
+					  is_complete(source, slot);
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(pk, AccessShareLock);
+	table_close(rel, AccessShareLock);
+}
+
+/*
  * Fills new_slot with what an existing observation becomes, given what the
  * view shows now; false where nothing changes.
  *
@@ -233,7 +314,7 @@ merge(TupleTableSlot *old_slot, FailpatSeen *seen, TupleTableSlot *new_slot)
 	slot_getallattrs(old_slot);
 	old = old_slot->tts_values;
 	dims = PointerGetDatum(PG_DETOAST_DATUM(old[OBS_DIMS]));
-	complete = datumIsEqual(dims, seen->dims, false, -1);
+	complete = seen->outcome_only || datumIsEqual(dims, seen->dims, false, -1);
 	if (!complete)
 	{
 		/* the right-hand side wins, and it is what was there first */
@@ -244,7 +325,8 @@ merge(TupleTableSlot *old_slot, FailpatSeen *seen, TupleTableSlot *new_slot)
 		dims = both;
 	}
 	if (complete && DatumGetBool(old[OBS_FAILED]) == seen->failed &&
-		(!old_slot->tts_isnull[OBS_JOB] || seen->job_isnull) &&
+		(seen->outcome_only || !old_slot->tts_isnull[OBS_JOB] ||
+		 seen->job_isnull) &&
 		datumIsEqual(PointerGetDatum(PG_DETOAST_DATUM(old[OBS_CHECKS])),
 					 seen->failed_checks, false, -1))
 		return false;
@@ -256,7 +338,7 @@ merge(TupleTableSlot *old_slot, FailpatSeen *seen, TupleTableSlot *new_slot)
 	new_slot->tts_values[OBS_CHECKS] = seen->failed_checks;
 	if (!complete)
 		new_slot->tts_values[OBS_DIMS] = dims;
-	if (old_slot->tts_isnull[OBS_JOB])
+	if (old_slot->tts_isnull[OBS_JOB] && !seen->outcome_only)
 	{
 		new_slot->tts_values[OBS_JOB] = seen->job;
 		new_slot->tts_isnull[OBS_JOB] = seen->job_isnull;
@@ -274,8 +356,11 @@ merge(TupleTableSlot *old_slot, FailpatSeen *seen, TupleTableSlot *new_slot)
  * written.  Raises an error where the view shows an obs_key twice, or where a
  * row meets a lock or a unique key of somebody who writes fp_observations by
  * hand.  The array is sorted by obs_key.
+ *
+ * False where some row showed its outcome only and there is more to record:
+ * the caller reads the view again, in full.
  */
-void
+bool
 failpat_observe(FailpatSource *source, FailpatSeen *seen, int n)
 {
 	Relation		rel;
@@ -291,9 +376,10 @@ failpat_observe(FailpatSource *source, FailpatSeen *seen, int n)
 	int64		   *buckets = palloc_array(int64, Max(n, 1));
 	int				nbuckets = 0;
 	int				natts;
+	bool			complete = true;
 
 	if (n == 0)
-		return;
+		return true;
 	qsort(seen, n, sizeof(FailpatSeen), by_obs_key);
 	for (int i = 1; i < n; i++)
 		if (by_obs_key(&seen[i - 1], &seen[i]) == 0)
@@ -326,17 +412,7 @@ failpat_observe(FailpatSource *source, FailpatSeen *seen, int n)
 						errmsg("fp_observations has lost its primary key")));
 	old_slot = table_slot_create(rel, NULL);
 	new_slot = table_slot_create(rel, NULL);
-
-	/*
-	 * SnapshotSelf: what is committed now, and our own rows, whatever the
-	 * isolation level; and unlike an MVCC snapshot it takes no predicate
-	 * locks, by which serializable writers would fail one another.
-	 */
-	scan = index_beginscan(rel, pk, SnapshotSelf,
-#if PG_VERSION_NUM >= 180000
-						   NULL,
-#endif
-						   2, 0);
+	scan = begin_lookup(rel, pk);
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_TEXTEQ, name);
 
 	for (int i = 0; i < n; i++)
@@ -351,6 +427,11 @@ failpat_observe(FailpatSource *source, FailpatSeen *seen, int n)
 					seen[i].obs_key);
 		index_rescan(scan, keys, 2, NULL, 0);
 		exists = index_getnext_slot(scan, ForwardScanDirection, old_slot);
+		if (seen[i].outcome_only && !(exists && is_complete(source, old_slot)))
+		{
+			complete = false;
+			continue;
+		}
 		if (exists)
 		{
 			changed = merge(old_slot, &seen[i], new_slot);
@@ -398,6 +479,7 @@ failpat_observe(FailpatSource *source, FailpatSeen *seen, int n)
 	table_close(rel, NoLock);
 	mark_dirty(source, buckets, nbuckets);
 	CommandCounterIncrement();
+	return complete;
 }
 
 /* Opens fp_pending in the extension's schema. */

@@ -261,6 +261,41 @@ equality_operator(Oid type)
 	return result;
 }
 
+/*
+ * Prepares one reading of the view; more is what follows the columns of the
+ * outcome.  The current user is the view's owner.
+ */
+static void
+prepare(FailpatSource *source, FailpatPlan *result, const char *more)
+{
+	StringInfoData sql;
+	Oid			   array_type = get_array_type(source->key_type);
+	SPIPlanPtr	   plan;
+
+	if (!OidIsValid(array_type))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("source_key of type %s has no array type",
+							   format_type_be(source->key_type))));
+	initStringInfo(&sql);
+	appendStringInfo(
+		&sql,
+		"SELECT v.source_key, v.obs_key::pg_catalog.text, v.observed_at, "
+		"v.failed, v.failed_checks%s FROM %s.%s v "
+		"WHERE v.source_key OPERATOR(%s) ANY ($1)",
+		more,
+		quote_identifier(get_namespace_name(get_rel_namespace(source->view))),
+		quote_identifier(get_rel_name(source->view)),
+		equality_operator(source->key_type));
+	plan =
+		SPI_prepare_cursor(sql.data, 1, &array_type, CURSOR_OPT_GENERIC_PLAN);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s",
+			 SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	result->plan = plan;
+	result->planned = false;
+}
+
 /* Reads the configuration of one source; SPI is connected. */
 static void
 load(FailpatSource *source, Oid schema)
@@ -275,9 +310,7 @@ load(FailpatSource *source, Oid schema)
 	TupleDesc	   desc;
 	SPITupleTable *dims;
 	uint64		   ndims;
-	SPIPlanPtr	   plan;
-	Oid			   array_type;
-	bool		   has_job;
+	StringInfoData full;
 
 	config_relid = own_table(schema, "fp_sources");
 	source->observations = own_table(schema, "fp_observations");
@@ -351,38 +384,18 @@ load(FailpatSource *source, Oid schema)
 							   "dimensions",
 							   source->name)));
 
-	has_job = get_attnum(source->view, "job") != InvalidAttrNumber;
-	array_type = get_array_type(source->key_type);
-	if (!OidIsValid(array_type))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("source_key of type %s has no array type",
-							   format_type_be(source->key_type))));
-	resetStringInfo(&sql);
-	appendStringInfo(&sql,
-					 "SELECT v.source_key, "
-					 "v.obs_key::pg_catalog.text, v.observed_at, v.failed, "
-					 "v.failed_checks, %s::pg_catalog.text, ",
-					 has_job ? "v.job" : "NULL");
-	append_dims(&sql, dims, ndims);
-	appendStringInfo(&sql,
-					 " FROM %s.%s v WHERE v.source_key OPERATOR(%s) ANY ($1)",
-					 quote_identifier(
-						 get_namespace_name(get_rel_namespace(source->view))),
-					 quote_identifier(get_rel_name(source->view)),
-					 equality_operator(source->key_type));
-
-	/* The view is read as its owner: see failpat_capture. */
+	source->ndims = (int) ndims;
+	source->has_job = get_attnum(source->view, "job") != InvalidAttrNumber;
+	/* The view is read as its owner: see capture.c. */
 	SetUserIdAndSecContext(source->view_owner,
 						   save_context | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION);
-	plan =
-		SPI_prepare_cursor(sql.data, 1, &array_type, CURSOR_OPT_GENERIC_PLAN);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s",
-			 SPI_result_code_string(SPI_result));
-	SPI_keepplan(plan);
-	source->read = plan;
-	source->planned = false;
+	initStringInfo(&full);
+	appendStringInfo(&full, ", %s::pg_catalog.text, ",
+					 source->has_job ? "v.job" : "NULL");
+	append_dims(&full, dims, ndims);
+	prepare(source, &source->full, full.data);
+	prepare(source, &source->outcome, "");
 	SetUserIdAndSecContext(save_user, save_context);
 }
 
@@ -419,12 +432,14 @@ failpat_source(Oid schema, const char *name)
 	 * scores) keeps them; they are lost rather than freed under its hands. */
 	if (source->in_use == 0)
 	{
-		if (source->read != NULL)
-			SPI_freeplan(source->read);
+		if (source->full.plan != NULL)
+			SPI_freeplan(source->full.plan);
+		if (source->outcome.plan != NULL)
+			SPI_freeplan(source->outcome.plan);
 		if (source->cx != NULL)
 			MemoryContextDelete(source->cx);
 	}
-	source->read = NULL;
+	source->full.plan = source->outcome.plan = NULL;
 	source->cx = AllocSetContextCreate(CacheMemoryContext, "failpat source",
 									   ALLOCSET_SMALL_SIZES);
 	source->changed = false;

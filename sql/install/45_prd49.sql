@@ -1,5 +1,11 @@
 -- The platform's tables (PRD-49) as a source.
 
+CREATE FUNCTION fp_names(items jsonb, VARIADIC keys text[])
+    RETURNS text[]
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'failpat_names';
+COMMENT ON FUNCTION fp_names(jsonb, text[]) IS
+    'one name for each object in a JSON array, by the first of the keys that it has ("a@b" joins two), as a sorted set';
+
 CREATE FUNCTION fp_attach_prd49(
     schema text DEFAULT 'public',
     source text DEFAULT 'segments',
@@ -20,6 +26,7 @@ DECLARE
     need text;
     person text;            -- avatar or character
     workflow text := 'NULL::bigint';
+    track_workflow text;
     config_loras text := 'NULL::text[]';
     loras text;
     model text := 'NULL::text';
@@ -27,12 +34,6 @@ DECLARE
     triggers jsonb := '{}';
     dims jsonb := '{}';
     s text;                 -- the platform's schema, quoted
-    -- members of a JSON array as a sorted set of texts: none is {}, and
-    -- members of which not one can be told are NULL, not recorded
-    set_of constant text :=
-        $q$(SELECT CASE WHEN count(*) = 0 THEN '{}'::text[]
-                        ELSE array_agg(DISTINCT e.name ORDER BY e.name) FILTER (WHERE e.name IS NOT NULL) END
-            FROM (SELECT (%2$s) COLLATE "C" AS name FROM jsonb_array_elements(%1$s) AS m (item)) AS e)$q$;
 BEGIN
     IF fp_attach_prd49.schema IS NULL OR NOT EXISTS (
         SELECT FROM pg_namespace n WHERE n.nspname = fp_attach_prd49.schema) THEN
@@ -73,16 +74,18 @@ BEGIN
             workflow := 'st.workflow_id';
         END IF;
         IF 'scene_types.lora_config' = ANY (cols) THEN
-            config_loras := format('CASE WHEN jsonb_typeof(st.lora_config) = ''array'' THEN %s END',
-                format(set_of, 'st.lora_config', $q$coalesce(m.item ->> 'lora_id', m.item ->> 'asset_id')$q$));
+            config_loras := format('%I.fp_names(st.lora_config, ''lora_id'', ''asset_id'')', home);
         END IF;
     END IF;
     IF cols @> ARRAY['scene_type_track_configs.scene_type_id', 'scene_type_track_configs.track_id',
                      'scene_type_track_configs.workflow_id', 'scenes.track_id'] THEN
-        joins := joins || format(E'\nLEFT JOIN %s.scene_type_track_configs tc ON tc.scene_type_id = sc.scene_type_id AND tc.track_id = sc.track_id%s',
+        -- a sub-query: a join that the planner cannot prove to be unique would
+        -- be made for the outcome too
+        track_workflow := format('(SELECT tc.workflow_id FROM %s.scene_type_track_configs tc '
+            'WHERE tc.scene_type_id = sc.scene_type_id AND tc.track_id = sc.track_id%s LIMIT 1)',
             s, CASE WHEN 'scene_type_track_configs.is_clothes_off' = ANY (cols) THEN ' AND NOT tc.is_clothes_off' ELSE '' END);
-        workflow := CASE workflow WHEN 'st.workflow_id' THEN 'coalesce(tc.workflow_id, st.workflow_id)'
-                                  ELSE 'tc.workflow_id' END;
+        workflow := CASE workflow WHEN 'st.workflow_id' THEN format('coalesce(%s, st.workflow_id)', track_workflow)
+                                  ELSE track_workflow END;
     END IF;
 
     -- What was really used is in the newest receipt; without one, the LoRAs are
@@ -93,37 +96,34 @@ BEGIN
                      'generation_receipts.model_asset_id', 'generation_receipts.model_version',
                      'generation_receipts.model_hash', 'generation_receipts.lora_configs'] THEN
         joins := joins || format($q$
-LEFT JOIN LATERAL (
-    SELECT g.id, g.model_asset_id, g.model_version, g.model_hash, g.lora_configs
-    FROM %s.generation_receipts g WHERE g.segment_id = s.id
-    ORDER BY g.created_at DESC, g.id DESC LIMIT 1) r ON true$q$, s);
+LEFT JOIN %1$s.generation_receipts r ON r.id = (
+    SELECT g.id FROM %1$s.generation_receipts g WHERE g.segment_id = q.segment_id
+    ORDER BY g.created_at DESC, g.id DESC LIMIT 1)$q$, s);
         model := $q$coalesce(r.model_asset_id::text,
         nullif(concat_ws('@', nullif(r.model_version, ''), nullif(r.model_hash, '')), ''))$q$;
         loras := format($q$CASE WHEN r.id IS NULL THEN %s
-         WHEN jsonb_typeof(r.lora_configs) = 'array' THEN %s END$q$,
-            config_loras,
-            format(set_of, 'r.lora_configs',
-                   $q$coalesce(m.item ->> 'asset_id', nullif(concat_ws('@', nullif(m.item ->> 'version', ''), nullif(m.item ->> 'hash', '')), ''))$q$));
+         ELSE %I.fp_names(r.lora_configs, 'asset_id', 'version@hash') END$q$, config_loras, home);
         triggers := triggers || jsonb_build_object(s || '.generation_receipts', 'segment_id');
     END IF;
 
+    -- All joins but the first table's are outer and unique, so that reading the
+    -- outcome alone (every check of a segment but the first) makes none of them.
     EXECUTE format($v$CREATE VIEW %1$I.%2$I AS
-SELECT s.id AS source_key, s.id::text AS obs_key, q.observed_at, q.failed, q.failed_checks,
-    sc.id AS job,
+SELECT q.segment_id AS source_key, q.segment_id AS obs_key, q.observed_at, q.failed, q.failed_checks,
+    s.scene_id AS job,
     %3$s AS workflow,
     %4$s AS model,
     %5$s AS lora,
     sc.%6$I AS "character",
     sc.scene_type_id AS scene_type,
     s.sequence_index + %7$s AS segment_position
-FROM %8$s.segments s
-JOIN %8$s.scenes sc ON sc.id = s.scene_id
-CROSS JOIN LATERAL (
-    SELECT min(c.created_at) AS observed_at,
+FROM (
+    SELECT c.segment_id, min(c.created_at) AS observed_at,
         bool_or(c.status = 'fail') AS failed,
-        coalesce(array_agg(DISTINCT c.check_type COLLATE "C" ORDER BY c.check_type COLLATE "C")
-                 FILTER (WHERE c.status = 'fail'), '{}') AS failed_checks
-    FROM %8$s.quality_scores c WHERE c.segment_id = s.id HAVING count(*) > 0) q%9$s$v$,
+        array_agg(c.check_type) FILTER (WHERE c.status = 'fail') AS failed_checks
+    FROM %8$s.quality_scores c GROUP BY c.segment_id) q
+LEFT JOIN %8$s.segments s ON s.id = q.segment_id
+LEFT JOIN %8$s.scenes sc ON sc.id = s.scene_id%9$s$v$,
         home, view_name, workflow, model, loras, person || '_id',
         fp_attach_prd49.position_base, s, joins);
     EXECUTE format('COMMENT ON VIEW %I.%I IS %L', home, view_name,
