@@ -306,7 +306,8 @@ read_view(FailpatSource *source, FailpatPlan *plan, Datum *keys, int n)
 		 * statistics yet.
 		 */
 		static const char *const off[] = {"enable_seqscan", "enable_hashjoin",
-										  "enable_mergejoin", "jit"};
+										  "enable_mergejoin", "enable_memoize",
+										  "jit"};
 
 		for (int i = 0; i < lengthof(off); i++)
 			(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION,
@@ -371,25 +372,27 @@ see(FailpatSource *source, FailpatPlan *plan, Datum *keys, int nkeys,
 
 		heap_deform_tuple(rows->vals[i], rows->tupdesc, values, isnull);
 		/* no identity, or not judged yet */
-		if (isnull[0] || isnull[1] || isnull[3])
+		if (isnull[0] || isnull[1] || isnull[2])
 			continue;
 		row->source_key = CStringGetTextDatum(
 			OutputFunctionCall(&source->key_out, values[0]));
 		row->obs_key = values[1];
-		row->observed_at =
-			isnull[2]
-				? TimestampTzGetDatum(GetCurrentStatementStartTimestamp())
-				: values[2];
-		row->failed = DatumGetBool(values[3]);
+		row->failed = DatumGetBool(values[2]);
 		row->failed_checks =
-			isnull[4] ? PointerGetDatum(construct_empty_array(TEXTOID))
-					  : canonical_checks(values[4]);
+			isnull[3] ? PointerGetDatum(construct_empty_array(TEXTOID))
+					  : canonical_checks(values[3]);
 		row->outcome_only = outcome_only;
-		row->job_isnull = outcome_only || isnull[5];
-		row->job = row->job_isnull ? (Datum) 0 : values[5];
-		row->dims = outcome_only
-						? (Datum) 0
-						: PointerGetDatum(PG_DETOAST_DATUM(values[6]));
+		row->job_isnull = true;
+		if (!outcome_only)
+		{
+			row->observed_at =
+				isnull[4]
+					? TimestampTzGetDatum(GetCurrentStatementStartTimestamp())
+					: values[4];
+			row->job_isnull = isnull[5];
+			row->job = isnull[5] ? (Datum) 0 : values[5];
+			row->dims = PointerGetDatum(PG_DETOAST_DATUM(values[6]));
+		}
 		row->settled = true;
 		n++;
 	}

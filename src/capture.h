@@ -94,7 +94,7 @@ typedef struct FailpatSeen
 	Datum job;			 /* text */
 	bool  job_isnull;
 	Datum dims;			/* jsonb, without nulls */
-	bool  outcome_only; /* job and dims were not read */
+	bool  outcome_only; /* time, job and dims were not read */
 	bool  settled;		/* its key is locked by us: may be written */
 } FailpatSeen;
 

@@ -364,12 +364,12 @@ bool
 failpat_observe(FailpatSource *source, FailpatSeen *seen, int n)
 {
 	Relation		rel;
-	EState		   *estate;
-	ResultRelInfo  *info;
+	Relation		pk;
+	EState		   *estate = NULL; /* made when there is something to write */
+	ResultRelInfo  *info = NULL;
 	EPQState		epq;
 	TupleTableSlot *old_slot;
 	TupleTableSlot *new_slot;
-	Relation		pk = NULL;
 	IndexScanDesc	scan;
 	ScanKeyData		keys[2];
 	Datum			name = CStringGetTextDatum(source->name);
@@ -392,24 +392,7 @@ failpat_observe(FailpatSource *source, FailpatSeen *seen, int n)
 
 	rel = table_open(source->observations, RowExclusiveLock);
 	natts = RelationGetNumberOfAttributes(rel);
-	estate = CreateExecutorState();
-	info = makeNode(ResultRelInfo);
-	InitResultRelInfo(info, rel, 0, NULL, 0);
-	ExecOpenIndices(info, false);
-	estate->es_output_cid = GetCurrentCommandId(true);
-	EvalPlanQualInit(&epq, estate, NULL, NIL, -1
-#if PG_VERSION_NUM >= 160000
-					 ,
-					 NIL
-#endif
-	);
-	for (int i = 0; i < info->ri_NumIndices; i++)
-		if (RelationGetRelid(info->ri_IndexRelationDescs[i]) ==
-			source->observations_pk)
-			pk = info->ri_IndexRelationDescs[i];
-	if (pk == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("fp_observations has lost its primary key")));
+	pk = index_open(source->observations_pk, RowExclusiveLock);
 	old_slot = table_slot_create(rel, NULL);
 	new_slot = table_slot_create(rel, NULL);
 	scan = begin_lookup(rel, pk);
@@ -418,8 +401,7 @@ failpat_observe(FailpatSource *source, FailpatSeen *seen, int n)
 	for (int i = 0; i < n; i++)
 	{
 		bool  exists;
-		bool  changed = true;
-		Datum at = seen[i].observed_at;
+		Datum at;
 
 		if (!seen[i].settled)
 			continue;
@@ -432,21 +414,33 @@ failpat_observe(FailpatSource *source, FailpatSeen *seen, int n)
 			complete = false;
 			continue;
 		}
+		if (exists && !merge(old_slot, &seen[i], new_slot))
+			continue;
+		if (estate == NULL)
+		{
+			estate = CreateExecutorState();
+			info = makeNode(ResultRelInfo);
+			InitResultRelInfo(info, rel, 0, NULL, 0);
+			ExecOpenIndices(info, false);
+			estate->es_output_cid = GetCurrentCommandId(true);
+			EvalPlanQualInit(&epq, estate, NULL, NIL, -1
+#if PG_VERSION_NUM >= 160000
+							 ,
+							 NIL
+#endif
+			);
+		}
 		if (exists)
 		{
-			changed = merge(old_slot, &seen[i], new_slot);
-			if (changed)
-			{
-				at = old_slot->tts_values[OBS_AT];
-				ExecSimpleRelationUpdate(info, estate, &epq, old_slot,
-										 new_slot);
-			}
+			at = old_slot->tts_values[OBS_AT];
+			ExecSimpleRelationUpdate(info, estate, &epq, old_slot, new_slot);
 		}
 		else
 		{
 			Datum *values = new_slot->tts_values;
 			bool  *nulls = new_slot->tts_isnull;
 
+			at = seen[i].observed_at;
 			ExecClearTuple(new_slot);
 			memset(nulls, false, OBS_NATTS * sizeof(bool));
 			for (int k = OBS_NATTS; k < natts; k++)
@@ -465,17 +459,20 @@ failpat_observe(FailpatSource *source, FailpatSeen *seen, int n)
 			ExecStoreVirtualTuple(new_slot);
 			ExecSimpleRelationInsert(info, estate, new_slot);
 		}
-		if (changed)
-			buckets[nbuckets++] = DatumGetTimestampTz(
-				failpat_bucket_start(at, &source->bucket, source->zone));
+		buckets[nbuckets++] = DatumGetTimestampTz(
+			failpat_bucket_start(at, &source->bucket, source->zone));
 	}
 
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(old_slot);
 	ExecDropSingleTupleTableSlot(new_slot);
-	ExecCloseIndices(info);
-	EvalPlanQualEnd(&epq);
-	FreeExecutorState(estate);
+	index_close(pk, NoLock);
+	if (estate != NULL)
+	{
+		ExecCloseIndices(info);
+		EvalPlanQualEnd(&epq);
+		FreeExecutorState(estate);
+	}
 	table_close(rel, NoLock);
 	mark_dirty(source, buckets, nbuckets);
 	CommandCounterIncrement();

@@ -279,8 +279,8 @@ prepare(FailpatSource *source, FailpatPlan *result, const char *more)
 	initStringInfo(&sql);
 	appendStringInfo(
 		&sql,
-		"SELECT v.source_key, v.obs_key::pg_catalog.text, v.observed_at, "
-		"v.failed, v.failed_checks%s FROM %s.%s v "
+		"SELECT v.source_key, v.obs_key::pg_catalog.text, v.failed, "
+		"v.failed_checks%s FROM %s.%s v "
 		"WHERE v.source_key OPERATOR(%s) ANY ($1)",
 		more,
 		quote_identifier(get_namespace_name(get_rel_namespace(source->view))),
@@ -391,7 +391,7 @@ load(FailpatSource *source, Oid schema)
 						   save_context | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION);
 	initStringInfo(&full);
-	appendStringInfo(&full, ", %s::pg_catalog.text, ",
+	appendStringInfo(&full, ", v.observed_at, %s::pg_catalog.text, ",
 					 source->has_job ? "v.job" : "NULL");
 	append_dims(&full, dims, ndims);
 	prepare(source, &source->full, full.data);
