@@ -1,0 +1,63 @@
+-- Data that nobody here made (test/tools/make-real-data), as counts.
+CREATE EXTENSION failpat;
+
+-- Admissions to Berkeley, 1973: a rejection is the failure. Women are rejected
+-- more often in all, and within the departments they are not.
+CREATE TABLE admissions (department text, gender text, failures bigint, trials bigint);
+\copy admissions FROM 'test/fixtures/ucb_admissions.csv' CSV HEADER
+SELECT sum(trials) AS applicants, sum(failures) AS rejected FROM admissions;
+SELECT gender, failures, trials, round(rate::numeric, 4) AS rate, round(lower::numeric, 4) AS lower,
+       round(upper::numeric, 4) AS upper
+FROM (SELECT gender, (failure_rate_ci(failures, trials)).* FROM admissions GROUP BY gender) AS g
+ORDER BY gender COLLATE "C";
+
+CREATE TABLE found AS
+SELECT p.*, failures::text || '/' || trials AS counts
+FROM (SELECT failure_cube(failures, trials, d) AS cube
+      FROM admissions, LATERAL (SELECT department, gender) AS d) AS c,
+     fp_patterns(c.cube, direction => 'both') AS p;
+-- No word about gender, in either direction, in any department.
+SELECT count(*) AS about_gender FROM found WHERE conditions ? 'gender';
+-- F rejects nearly everybody, A and B are lenient; each is said once.
+SELECT description, conditions, counts, round(rate::numeric, 3) AS rate,
+       round(risk_ratio::numeric, 2) AS risk_ratio, p_value < 1e-20 AS certain
+FROM found WHERE conditions -> 'department' IN ('"A"', '"B"', '"F"')
+ORDER BY conditions::text COLLATE "C";
+-- The counts of a pattern are those of the table.
+SELECT f.conditions, f.counts
+FROM found f
+WHERE NOT EXISTS (SELECT FROM admissions a
+                  WHERE (f.conditions ->> 'department' IS NULL OR f.conditions ->> 'department' = a.department)
+                  HAVING sum(a.failures) = f.failures AND sum(a.trials) = f.trials);
+DROP TABLE found;
+
+-- The Titanic, 1912: a death is the failure.
+CREATE TABLE titanic (class text, sex text, age text, failures bigint, trials bigint);
+\copy titanic FROM 'test/fixtures/titanic.csv' CSV HEADER
+SELECT sum(trials) AS aboard, sum(failures) AS died FROM titanic;
+CREATE TABLE found AS
+SELECT p.*, failures::text || '/' || trials AS counts
+FROM (SELECT failure_cube(failures, trials, d) AS cube
+      FROM titanic, LATERAL (SELECT class, sex, age) AS d) AS c,
+     fp_patterns(c.cube, direction => 'both') AS p;
+-- Men died, women and the first class were saved.
+SELECT description, conditions, counts, round(rate::numeric, 3) AS rate,
+       round(risk_ratio::numeric, 2) AS risk_ratio, p_value < 0.001 AS certain
+FROM found WHERE conditions IN ('{"sex": "Male"}', '{"sex": "Female"}', '{"class": "1st"}')
+ORDER BY conditions::text COLLATE "C";
+-- And no twenty near-copies of that: "Male, Adult", "Male, Adult, Crew" and so on.
+SELECT count(*) BETWEEN 3 AND 8 AS few FROM found;
+SELECT f.conditions, f.counts
+FROM found f
+WHERE NOT EXISTS (SELECT FROM titanic t WHERE jsonb_build_object('class', class, 'sex', sex, 'age', age) @> f.conditions
+                  HAVING sum(t.failures) = f.failures AND sum(t.trials) = f.trials);
+
+-- Where there is nothing to find, nothing is found: the same people, with the
+-- deaths spread evenly over them.
+SELECT count(*) AS patterns
+FROM (SELECT failure_cube(round(trials * 0.677)::bigint, trials, d) AS cube
+      FROM titanic, LATERAL (SELECT class, sex, age) AS d) AS c,
+     fp_patterns(c.cube, direction => 'both') AS p;
+
+DROP TABLE admissions, titanic, found;
+DROP EXTENSION failpat;
