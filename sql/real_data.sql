@@ -1,5 +1,8 @@
 -- Data that nobody here made (test/tools/make-real-data), as counts.
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS failpat CASCADE;
 CREATE EXTENSION failpat;
+RESET client_min_messages;
 
 -- Admissions to Berkeley, 1973: a rejection is the failure. Women are rejected
 -- more often in all, and within the departments they are not.
