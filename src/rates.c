@@ -36,6 +36,7 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif
@@ -274,8 +275,8 @@ add_settings(FunctionCallInfo fcinfo, int first, int64 *state)
 		{
 			fp_check_confidence(confidence);
 			differs("confidence",
-					psprintf("%.17g", confidence_of(state[CONFIDENCE])),
-					psprintf("%.17g", confidence));
+					float8out_internal(confidence_of(state[CONFIDENCE])),
+					float8out_internal(confidence));
 		}
 		if (unlikely(name ? !same_method(name, state[METHOD])
 						  : state[METHOD] != FP_WILSON))
@@ -399,8 +400,8 @@ failpat_rate_combine(PG_FUNCTION_ARGS)
 		}
 		if (state[CONFIDENCE] != from[CONFIDENCE])
 			differs("confidence",
-					psprintf("%.17g", confidence_of(state[CONFIDENCE])),
-					psprintf("%.17g", confidence_of(from[CONFIDENCE])));
+					float8out_internal(confidence_of(state[CONFIDENCE])),
+					float8out_internal(confidence_of(from[CONFIDENCE])));
 		if (state[METHOD] != from[METHOD])
 			differs("method",
 					fp_interval_method_name((FpIntervalMethod) state[METHOD]),

@@ -54,7 +54,7 @@ fp_check_confidence(double confidence)
 	if (!(confidence > 0.0 && confidence < 1.0))
 		fp_error(FP_ERR_DATA, NULL,
 				 "A confidence of 95 percent is written 0.95.",
-				 "confidence must be between 0 and 1, both exclusive: %.17g",
+				 "confidence must be between 0 and 1, both exclusive: %.15g",
 				 confidence);
 }
 
