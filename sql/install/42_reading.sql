@@ -1,0 +1,125 @@
+-- What every question about a source needs: which source, which time, whose names.
+
+CREATE FUNCTION fp_source_named(source text)
+    RETURNS fp_sources
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    found_source fp_sources;
+    names text[];
+BEGIN
+    IF fp_source_named.source IS NOT NULL THEN
+        SELECT * INTO found_source FROM fp_sources s WHERE s.source = fp_source_named.source;
+        IF FOUND THEN
+            RETURN found_source;
+        END IF;
+    END IF;
+    SELECT array_agg(s.source ORDER BY s.source) INTO names FROM fp_sources s;
+    IF fp_source_named.source IS NULL AND cardinality(names) = 1 THEN
+        SELECT * INTO found_source FROM fp_sources s;
+        RETURN found_source;
+    END IF;
+    IF names IS NULL THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = CASE WHEN fp_source_named.source IS NULL THEN 'there is no source'
+                           ELSE format('there is no source %s', quote_ident(fp_source_named.source)) END,
+            HINT = 'fp_attach registers one.';
+    END IF;
+    RAISE invalid_parameter_value USING
+        MESSAGE = CASE WHEN fp_source_named.source IS NULL THEN 'source must be named where there are several'
+                       ELSE format('there is no source %s', quote_ident(fp_source_named.source)) END,
+        HINT = format('The sources are %s.', array_to_string(names, ', '));
+END
+$fn$;
+COMMENT ON FUNCTION fp_source_named(text) IS
+    'the source of that name, or the only one where the name is NULL';
+
+-- The local calendar decides where a day ends, absolute time where an hour does.
+CREATE FUNCTION fp_bucket_end(at timestamptz, width interval, zone text DEFAULT 'UTC')
+    RETURNS timestamptz
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE WHEN NOT isfinite(at) THEN at
+                WHEN width >= interval '1 day'
+                THEN fp_bucket(((at AT TIME ZONE zone) + width) AT TIME ZONE zone, width, zone)
+                ELSE fp_bucket(at, width, zone) + width END;
+END;
+COMMENT ON FUNCTION fp_bucket_end(timestamptz, interval, text) IS
+    'where the time bucket ends that a moment lies in';
+
+CREATE FUNCTION fp_window(source text, since timestamptz, until timestamptz,
+                          OUT first_bucket timestamptz, OUT ends timestamptz)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_variable
+DECLARE
+    s fp_sources := fp_source_named(source);
+BEGIN
+    IF since >= until THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('since must be before until: %s is not before %s', since, until);
+    END IF;
+    first_bucket := coalesce(since, now() - s.window_length);
+    IF isfinite(first_bucket) THEN
+        first_bucket := fp_bucket(first_bucket, s.bucket, s.bucket_zone);
+    END IF;
+    ends := coalesce(until, 'infinity');
+    IF isfinite(ends) AND fp_bucket(ends, s.bucket, s.bucket_zone) < ends THEN
+        ends := fp_bucket_end(ends, s.bucket, s.bucket_zone);
+    END IF;
+END
+$fn$;
+COMMENT ON FUNCTION fp_window(text, timestamptz, timestamptz) IS
+    'the whole time buckets that a period touches, until exclusive; NULL: the source''s window, up to now';
+
+CREATE FUNCTION fp_labels(source text, dimension text, vals text[])
+    RETURNS TABLE (value text, label text)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    d fp_dimensions;
+    key_type regtype;
+    look_up text := 'SELECT NULL::text AS key, NULL::text AS name WHERE false';
+BEGIN
+    SELECT * INTO d FROM fp_dimensions x
+    WHERE x.source = fp_labels.source AND x.name = fp_labels.dimension;
+    -- A look-up that is gone or forbidden leaves the values themselves.
+    SELECT k.atttypid INTO key_type
+    FROM pg_attribute k JOIN pg_attribute l ON l.attrelid = k.attrelid
+    WHERE k.attrelid = d.label_table AND k.attname = d.label_key AND NOT k.attisdropped
+      AND l.attname = d.label_column AND NOT l.attisdropped
+      AND has_column_privilege(k.attrelid, k.attnum, 'SELECT')
+      AND has_column_privilege(l.attrelid, l.attnum, 'SELECT');
+    IF FOUND THEN
+        look_up := format('SELECT t.%1$I::text AS key, t.%2$I::text AS name FROM %3$s t WHERE %4$s',
+                          d.label_key, d.label_column, d.label_table,
+                          CASE WHEN key_type IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
+                          THEN format('t.%I = ANY (ARRAY(SELECT v::bigint FROM unnest($1) v WHERE v ~ ''^-?[0-9]{1,18}$''))',
+                                      d.label_key)
+                          ELSE format('t.%I::text = ANY ($1)', d.label_key) END);
+    END IF;
+    -- Two values of one name are told apart by the value, twice at most: a name
+    -- that looks like a name told apart is one of those two.
+    RETURN QUERY EXECUTE format(
+        'WITH named AS (
+             SELECT v.value, v.place, coalesce(min(l.name), v.value) AS label
+             FROM unnest($1) WITH ORDINALITY v (value, place)
+             LEFT JOIN (%s) l ON l.key = v.value
+             GROUP BY v.value, v.place),
+         once AS (
+             SELECT value, place,
+                    CASE WHEN count(*) OVER (PARTITION BY label) > 1 THEN label || '' ('' || value || '')'' ELSE label END AS label
+             FROM named)
+         SELECT value,
+                CASE WHEN count(*) OVER (PARTITION BY label) > 1 THEN label || '' ('' || value || '')'' ELSE label END
+         FROM once ORDER BY place', look_up)
+    USING vals;
+END
+$fn$;
+COMMENT ON FUNCTION fp_labels(text, text, text[]) IS
+    'the names of values of a dimension, as fp_dimensions says where to find them: unique, and the value itself where it has none';
