@@ -143,6 +143,13 @@ fp_gate_log_p(FpDirection direction, FpCount part, FpCount whole)
 	return fp_hyper_log_upper(part.f, part.n, whole.f, whole.n);
 }
 
+void
+fp_gate_inflate(FpGate *gate, double inflation)
+{
+	gate->log_level *= inflation;
+	gate->z *= sqrt(inflation);
+}
+
 bool
 fp_gate_pass(const FpGate *gate, FpCount part, FpCount whole, double *log_p)
 {
@@ -411,7 +418,7 @@ stratified_log_upper(const FpCount *part, const FpCount *whole, uint32 n,
 /* Consumes its arrays: they hold the strata that tell anything afterwards. */
 FpStrataTest
 fp_strata_test(FpDirection direction, FpCount *part, FpCount *whole, uint32 n,
-			   double confidence)
+			   double z)
 {
 	FpStrataTest result = {0};
 	double		 top = 0, bottom = 0, spread = 0;
@@ -449,8 +456,7 @@ fp_strata_test(FpDirection direction, FpCount *part, FpCount *whole, uint32 n,
 	result.nstrata = (int) used;
 	if (top > 0 && bottom > 0)
 	{
-		double half = fp_normal_two_sided(confidence) *
-					  sqrt(fmax(0, spread / (top * bottom)));
+		double half = z * sqrt(fmax(0, spread / (top * bottom)));
 
 		result.risk_ratio = top / bottom;
 		result.rr_lower = result.risk_ratio * exp(-half);

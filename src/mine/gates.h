@@ -47,9 +47,15 @@ typedef struct FpGate
 	FpDirection direction;
 	double		log_level;
 	double		min_risk_ratio;
-	double		confidence;
 	double		z; /* of the confidence, two-sided */
 } FpGate;
+
+/*
+ * The gate for counts whose variance is so many times the binomial one: z^2,
+ * and with it about the logarithm of p, must be so many times larger.  The p
+ * that the gate gives is then to be taken to the power of 1 / inflation.
+ */
+extern void fp_gate_inflate(FpGate *gate, double inflation);
 
 /*
  * Does part fail more (less) often than the rest of whole: exact p at most
@@ -95,7 +101,6 @@ typedef struct FpStrataTest
 } FpStrataTest;
 
 extern FpStrataTest fp_strata_test(FpDirection direction, FpCount *part,
-								   FpCount *whole, uint32 n,
-								   double confidence);
+								   FpCount *whole, uint32 n, double z);
 
 #endif /* FAILPAT_GATES_H */

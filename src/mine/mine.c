@@ -157,7 +157,7 @@ tell_items(const FpTally *tally, const FpItems *items, FpPattern *pattern)
 
 static void
 tell_pattern(const FpScreen *screen, const FpSelected *selected,
-			 FpPattern *pattern)
+			 FpPattern *pattern, FpArena arena)
 {
 	const FpMineOptions *options = screen->options;
 	const FpCandidate	*candidate = &selected->candidate;
@@ -184,10 +184,33 @@ tell_pattern(const FpScreen *screen, const FpSelected *selected,
 	pattern->risk_ratio = ratio.estimate;
 	pattern->rr_lower = ratio.lower;
 	pattern->rr_upper = ratio.upper;
-	pattern->log_p_value = candidate->log_p;
+	pattern->inflation = selected->inflation;
+	pattern->log_p_value = candidate->log_p / selected->inflation;
 	/* never 0: there is no such probability */
-	pattern->p_value = fmax(exp(candidate->log_p), DBL_MIN);
+	pattern->p_value = fmax(exp(pattern->log_p_value), DBL_MIN);
 	pattern->llr = candidate->llr;
+	pattern->adjusted_ratio = pattern->risk_ratio;
+	pattern->adjusted_lower = pattern->rr_lower;
+	pattern->adjusted_upper = pattern->rr_upper;
+	pattern->nconfounders = selected->nconfounders;
+	pattern->confounders =
+		fp_alloc_array(arena, FpConfounder, selected->nconfounders + 1);
+	for (int i = 0; i < selected->nconfounders; i++)
+	{
+		FpConfounder *confounder = &pattern->confounders[i];
+
+		*confounder = selected->confounders[i];
+		confounder->log_p /= selected->inflation;
+		if (confounder->verdict != FP_SUPPORTED)
+			continue;
+		if (candidate->direction == FP_BETTER
+				? confounder->risk_ratio < pattern->adjusted_ratio
+				: confounder->risk_ratio > pattern->adjusted_ratio)
+			continue;
+		pattern->adjusted_ratio = confounder->risk_ratio;
+		pattern->adjusted_lower = confounder->rr_lower;
+		pattern->adjusted_upper = confounder->rr_upper;
+	}
 }
 
 static int
@@ -274,7 +297,7 @@ fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
 		for (int i = 0; i < selections[d]->n; i++)
 			if (!selections[d]->patterns[i]->dropped)
 				tell_pattern(screen, selections[d]->patterns[i],
-							 &result->patterns[result->npatterns++]);
+							 &result->patterns[result->npatterns++], arena);
 	if (result->npatterns > 0)
 	{
 		double *q = fp_alloc_array(run, double, (uint64) result->npatterns);

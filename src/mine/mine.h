@@ -80,6 +80,31 @@ typedef struct FpPatternCondition
 	uint32 code[2];
 } FpPatternCondition;
 
+/* What the other dimensions have to do with a pattern, worst last. */
+typedef enum FpVerdict
+{
+	FP_SUPPORTED,		 /* it holds within the values of the dimension */
+	FP_NOT_IDENTIFIABLE, /* they go together too much to tell them apart */
+	FP_EXPLAINED		 /* it does not hold: the dimension explains it */
+} FpVerdict;
+
+typedef struct FpConfounder
+{
+	int		  dim; /* of the cube */
+	FpVerdict verdict;
+
+	/* of the test stratified by the dimension's values */
+	double log_p;
+	double risk_ratio; /* Mantel-Haenszel */
+	double rr_lower;
+	double rr_upper;
+	double information; /* share that the strata leave, 1 = all */
+
+	/* the value (a set: the set) that most of the pattern's trials have */
+	uint32 code;
+	double share;
+} FpConfounder;
+
 typedef struct FpPattern
 {
 	int				   nconditions;
@@ -100,6 +125,20 @@ typedef struct FpPattern
 	double log_p_value;
 	double q_value; /* Benjamini-Hochberg, over all tests */
 	double llr;		/* log likelihood ratio (G^2 / 2) */
+
+	/* gate C: dimensions that the pattern does not speak of */
+	int			  nconfounders;
+	FpConfounder *confounders;
+
+	/*
+	 * The risk ratio within the values of the dimension, of all that support
+	 * it, that takes most of it away; the raw one where there is none.
+	 */
+	double adjusted_ratio;
+	double adjusted_lower;
+	double adjusted_upper;
+
+	double inflation; /* of variances, by clusters; 1: none */
 } FpPattern;
 
 typedef struct FpMineResult

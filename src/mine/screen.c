@@ -12,6 +12,13 @@
  * against any of its generalisations is strongest.  All ranges that were
  * looked at are counted as hypotheses, so the choice is free.
  *
+ * A combination S must be significant within each generalisation G.  Where G
+ * itself has passed all gates, S is a *refinement* of G: which of the rows of
+ * G fail is not known from G having passed (given its margins, the split of G
+ * is independent of G against the rest), so that it is tested among the
+ * refinements of the few G that passed, and not among all combinations of its
+ * order.  Refinements have a share of alpha of their own.
+ *
  * Memory: candidates in screen->arena.  No locks.
  *
  * Copyright (c) 2026, the failpat authors
@@ -26,6 +33,9 @@
 
 /* Of the alpha of an order, thresholds ("6+") get so much, intervals the rest */
 #define THRESHOLD_SHARE 0.9
+
+/* Of the alpha of an order, refinements get so much */
+#define REFINE_SHARE 0.5
 
 /* An interval must explain more than the best threshold by so much (in LLR) */
 #define INTERVAL_PENALTY 2.0
@@ -221,6 +231,29 @@ items_count(const FpTally *tally, const FpItems *items, uint32 mask)
 	return fp_probe_count(tally, &probe);
 }
 
+/* in a total order */
+int
+fp_items_compare(const FpItems *x, const FpItems *y)
+{
+	for (int i = 0; i < Min(x->n, y->n); i++)
+	{
+		const FpItem *p = &x->item[i];
+		const FpItem *q = &y->item[i];
+
+		if (p->slot != q->slot)
+			return p->slot < q->slot ? -1 : 1;
+		if (p->code != q->code)
+			return p->code < q->code ? -1 : 1;
+		if (p->axis != q->axis)
+			return p->axis < q->axis ? -1 : 1;
+		if (p->low != q->low)
+			return p->low < q->low ? -1 : 1;
+		if (p->high != q->high)
+			return p->high < q->high ? -1 : 1;
+	}
+	return x->n - y->n;
+}
+
 /* -------------------------------------------------------------- gates */
 
 double
@@ -239,9 +272,35 @@ fp_screen_gate(const FpScreen *screen, const FpCandidate *candidate)
 	gate.direction = candidate->direction;
 	gate.log_level = fp_screen_level(screen, candidate);
 	gate.min_risk_ratio = screen->options->min_risk_ratio;
-	gate.confidence = screen->options->confidence;
 	gate.z = screen->z;
 	return gate;
+}
+
+double
+fp_screen_refine_shift(const FpScreen *screen, const FpCandidate *candidate)
+{
+	int	   d = candidate->direction == screen->directions[0] ? 0 : 1;
+	double shift = screen->log_refine[candidate->order][d] -
+				   fp_screen_level(screen, candidate);
+
+	return fmax(shift, 0);
+}
+
+static int
+compare_parents(const void *a, const void *b)
+{
+	return fp_items_compare(*(const FpItems *const *) a,
+							*(const FpItems *const *) b);
+}
+
+static bool
+is_parent(const FpScreen *screen, FpDirection direction, const FpItems *items)
+{
+	int d = direction == screen->directions[0] ? 0 : 1;
+
+	return screen->nparents[d] > 0 &&
+		   bsearch(&items, screen->parents[d], screen->nparents[d],
+				   sizeof(const FpItems *), compare_parents) != NULL;
 }
 
 /*
@@ -256,7 +315,9 @@ productive(const FpScreen *screen, FpCandidate *candidate, double *score)
 	FpItems		   general[FP_MAX_GENERALISATIONS];
 	int			   n = fp_items_generalise(tally, &candidate->items, general);
 	uint32		   all = (1u << candidate->items.n) - 1;
+	double		   shift = fp_screen_refine_shift(screen, candidate);
 
+	candidate->refines = 0;
 	*score = candidate->llr;
 	for (int i = 0; i < n; i++)
 	{
@@ -275,7 +336,19 @@ productive(const FpScreen *screen, FpCandidate *candidate, double *score)
 		if (whole.n == candidate->count.n)
 			return false;
 		if (!fp_gate_pass(&gate, candidate->count, whole, &candidate->log_p))
-			return false;
+		{
+			FpGate refining = gate;
+			double log_p = -INFINITY;
+
+			if (shift <= 0 || general[i].n == candidate->items.n ||
+				!is_parent(screen, gate.direction, &general[i]))
+				return false;
+			refining.log_level += shift;
+			if (!fp_gate_pass(&refining, candidate->count, whole, &log_p))
+				return false;
+			candidate->log_p = fmax(candidate->log_p, log_p - shift);
+			candidate->refines |= 1u << i;
+		}
 		*score =
 			fmin(*score, fp_gate_llr(gate.direction, candidate->count, whole));
 	}
@@ -288,7 +361,17 @@ productive(const FpScreen *screen, FpCandidate *candidate, double *score)
 
 		if (!fp_gate_interaction(&gate, candidate->count, x, y, tally->total,
 								 &candidate->log_p))
-			return false;
+		{
+			FpGate refining = gate;
+			double log_p = -INFINITY;
+
+			refining.log_level += shift;
+			if (candidate->refines == 0 ||
+				!fp_gate_interaction(&refining, candidate->count, x, y,
+									 tally->total, &log_p))
+				return false;
+			candidate->log_p = fmax(candidate->log_p, log_p - shift);
+		}
 	}
 	return true;
 }
@@ -583,9 +666,57 @@ fp_screen_create(FpTally *tally, const FpMineOptions *options, FpArena arena)
 	for (int a = 0; a < tally->naxes; a++)
 		intervals |= tally->axes[a].nbins > 2;
 	alpha = options->alpha / orders / screen->ndirections;
+	screen->refine_alpha = alpha * REFINE_SHARE;
+	if (orders > 1)
+		alpha *= 1 - REFINE_SHARE;
 	screen->alpha[0] = intervals ? alpha * THRESHOLD_SHARE : alpha;
 	screen->alpha[1] = intervals ? alpha * (1 - THRESHOLD_SHARE) : 0;
 	return screen;
+}
+
+/*
+ * What has passed at the order before, and the level of its refinements: no
+ * combination has more of them than there are items, so this is on the safe
+ * side.
+ */
+static void
+find_parents(FpScreen *screen, int order)
+{
+	FpTally *tally = screen->tally;
+	double	 refinements = 0;
+
+	for (int s = 0; s < tally->nslots; s++)
+		if (tally->slots[s].kind != FP_COND_PAIR)
+			refinements += tally->slots[s].card;
+	for (int a = 0; a < tally->naxes; a++)
+		refinements +=
+			(double) tally->axes[a].nbins * (tally->axes[a].nbins + 1) / 2;
+	for (int d = 0; d < screen->ndirections; d++)
+	{
+		int64 n = 0;
+
+		screen->parents[d] = fp_alloc_array(screen->arena, const FpItems *,
+											screen->ncandidates + 1);
+		for (int64 i = 0; i < screen->ncandidates; i++)
+		{
+			const FpCandidate *candidate = &screen->candidates[i];
+
+			if (candidate->order == order - 1 &&
+				candidate->direction == screen->directions[d] &&
+				candidate->log_p <= fp_screen_level(screen, candidate))
+			{
+				FpItems *copy = fp_alloc_array(screen->arena, FpItems, 1);
+
+				*copy = candidate->items;
+				screen->parents[d][n++] = copy;
+			}
+		}
+		qsort(screen->parents[d], n, sizeof(const FpItems *), compare_parents);
+		screen->nparents[d] = n;
+		screen->log_refine[order][d] =
+			n > 0 ? log(screen->refine_alpha) - log(n * refinements)
+				  : -INFINITY;
+	}
 }
 
 void
@@ -596,6 +727,7 @@ fp_screen_order(FpScreen *screen, int order)
 	for (int c = 0; c < 2; c++)
 		screen->sizes[order][c] = fp_alloc0_array(screen->arena, FpSizes, 1);
 	screen->order = order;
+	find_parents(screen, order);
 	visitor.arg = screen;
 	visitor.context = show_context;
 	visitor.vector = show_vector;

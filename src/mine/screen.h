@@ -46,7 +46,13 @@ typedef struct FpCandidate
 	bool		interval; /* a range with both bounds */
 	FpCount		count;
 	double		log_p; /* the largest of its gates */
-	double		llr;   /* against the complement */
+
+	/*
+	 * Generalisations (by their number in fp_items_generalise) against which
+	 * it passes as a refinement only.
+	 */
+	uint32 refines;
+	double llr; /* against the complement */
 } FpCandidate;
 
 typedef struct FpScreen
@@ -64,6 +70,12 @@ typedef struct FpScreen
 	FpSizes *sizes[FP_MAX_ARITY + 1][2];
 	double	 log_level[FP_MAX_ARITY + 1][2][2]; /* .. and by direction */
 	int64	 ntests[FP_MAX_ARITY + 1];
+
+	/* the level of refinements, by order and direction (see screen.c) */
+	double			log_refine[FP_MAX_ARITY + 1][2];
+	double			refine_alpha;
+	const FpItems **parents[2]; /* of this order, sorted */
+	int64			nparents[2];
 
 	int				order;	/* that is being counted */
 	const FpVector *vector; /* .. and the ranges of which context */
@@ -84,6 +96,15 @@ extern double fp_screen_level(const FpScreen	*screen,
 							  const FpCandidate *candidate);
 extern FpGate fp_screen_gate(const FpScreen	   *screen,
 							 const FpCandidate *candidate);
+
+/*
+ * How much higher (as a logarithm) the level of a refinement of what has
+ * passed all gates by itself is.  A p of such a test counts as p less that,
+ * so that it can be compared with others.
+ */
+extern double fp_screen_refine_shift(const FpScreen	   *screen,
+									 const FpCandidate *candidate);
+extern int	  fp_items_compare(const FpItems *x, const FpItems *y);
 
 /* the combination of the items in mask */
 extern void fp_items_probe(const FpItems *items, uint32 mask, FpProbe *probe);

@@ -69,9 +69,8 @@ typedef struct Selector
 	uint32		 class_capacity;
 	int64		 class_version;
 
-	/* to tally by: one count per stratum, zero between uses */
-	FpCount *sums;
-	uint32	 sums_capacity;
+	FpTallier tallier;
+	FpCluster cluster;
 } Selector;
 
 typedef struct Overlap
@@ -83,49 +82,13 @@ typedef struct Overlap
 
 /* ------------------------------------------------------------- tallies */
 
-static void
-tally_by(Selector *sel, const FpCover *cover, const uint32 *strata,
-		 uint32 nstrata, FpTallied *out, FpArena arena)
-{
-	const FpCube  *cube = sel->tally->cube;
-	const FpProbe *probe = &cover->probe;
-	uint32		   n = 0;
-	uint64		   most = Min(probe->nrows, nstrata);
-
-	if (nstrata > sel->sums_capacity)
-	{
-		sel->sums_capacity = Max(nstrata, 2 * sel->sums_capacity);
-		sel->sums = fp_alloc0_array(sel->arena, FpCount, sel->sums_capacity);
-	}
-	out->strata = fp_alloc_array(arena, uint32, most + 1);
-	out->counts = fp_alloc_array(arena, FpCount, most + 1);
-	for (uint64 i = 0; i < probe->nrows; i++)
-	{
-		uint32	 cell = probe->rows[i];
-		FpCount *sum = &sel->sums[strata[cell]];
-
-		if ((i & 0xffff) == 0)
-			FP_CHECK_INTERRUPTS();
-		if (sum->n == 0)
-			out->strata[n++] = strata[cell];
-		sum->n += cube->trials[cell];
-		sum->f += sel->tally->fails[cell];
-	}
-	for (uint32 i = 0; i < n; i++)
-	{
-		out->counts[i] = sel->sums[out->strata[i]];
-		sel->sums[out->strata[i]].n = sel->sums[out->strata[i]].f = 0;
-	}
-	out->n = n;
-}
-
 static const FpTallied *
 by_class(Selector *sel, FpCover *cover)
 {
 	if (cover->class_version != sel->class_version)
 	{
-		tally_by(sel, cover, sel->class_of, sel->nclasses, &cover->by_class,
-				 sel->scratch);
+		fp_cover_tally(&sel->tallier, cover, sel->class_of, sel->nclasses,
+					   &cover->by_class, sel->scratch);
 		cover->class_version = sel->class_version;
 	}
 	return &cover->by_class;
@@ -253,7 +216,7 @@ passes_within(Selector *sel, const FpGate *gate, FpCover *cover,
 		to->f += count.f;
 	}
 	test = fp_strata_test(gate->direction, part_counts, whole_counts, nstrata,
-						  gate->confidence);
+						  gate->z);
 	if (test.log_p > gate->log_level)
 		return false;
 	if (gate->direction == FP_BETTER ? test.rr_upper * gate->min_risk_ratio > 1
@@ -263,42 +226,120 @@ passes_within(Selector *sel, const FpGate *gate, FpCover *cover,
 	return true;
 }
 
-/* gate D for a candidate, or again for an accepted pattern (number self) */
-static bool
-not_explained(Selector *sel, FpSelected *selected, int self,
-			  const Overlap *relevant, int nrelevant)
+static FpGate
+gate_of(const Selector *sel, const FpSelected *selected)
 {
 	FpGate gate = fp_screen_gate(sel->screen, &selected->candidate);
 
-	(void) self;
+	fp_gate_inflate(&gate, selected->inflation);
+	return gate;
+}
+
+/* Is one of the relevant patterns what the candidate refines? */
+static bool
+refines_relevant(const Selector *sel, const FpSelected *selected,
+				 const Overlap *relevant, int nrelevant)
+{
+	FpItems general[FP_MAX_GENERALISATIONS];
+	int		n =
+		fp_items_generalise(sel->tally, &selected->candidate.items, general);
+
+	for (int g = 0; g < n; g++)
+		for (int i = 0; i < nrelevant; i++)
+			if ((selected->candidate.refines & (1u << g)) != 0 &&
+				fp_items_compare(&general[g],
+								 &sel->selection->patterns[relevant[i].pattern]
+									  ->candidate.items) == 0)
+				return true;
+	return false;
+}
+
+/* gate D for a candidate, or again for an accepted pattern */
+static bool
+not_explained(Selector *sel, FpSelected *selected, const Overlap *relevant,
+			  int nrelevant)
+{
+	FpGate gate = gate_of(sel, selected);
+	FpGate refining = gate;
+	double shift = fp_screen_refine_shift(sel->screen, &selected->candidate) *
+				   selected->inflation;
+
+	refining.log_level += shift;
 	if (nrelevant == 0)
 		return true;
-	if (!passes_within(sel, &gate, selected->cover, NULL, relevant, nrelevant,
-					   &selected->candidate.log_p))
+	for (int g = -1; g < selected->ngeneral; g++)
+	{
+		bool refined =
+			g < 0 ? refines_relevant(sel, selected, relevant, nrelevant)
+				  : (selected->candidate.refines & (1u << g)) != 0;
+		double log_p = -INFINITY;
+
+		if (!passes_within(sel, refined ? &refining : &gate, selected->cover,
+						   g < 0 ? NULL : selected->general[g], relevant,
+						   nrelevant, &log_p))
+			return false;
+		selected->candidate.log_p =
+			fmax(selected->candidate.log_p, refined ? log_p - shift : log_p);
+	}
+	return true;
+}
+
+static FpCount
+count_cells(const Selector *sel, const FpCover *cover)
+{
+	FpCount count = {0, 0};
+
+	for (uint64 i = 0; i < cover->probe.nrows; i++)
+	{
+		count.n += sel->tally->cube->trials[cover->probe.rows[i]];
+		count.f += sel->tally->fails[cover->probe.rows[i]];
+	}
+	return count;
+}
+
+/*
+ * Gates A and B once more, with the variance that outcomes alike within
+ * clusters have.
+ */
+static bool
+passes_clustered(Selector *sel, FpSelected *selected)
+{
+	FpGate	gate;
+	FpCount count = selected->candidate.count;
+	double	log_p = -INFINITY;
+
+	selected->inflation = fp_cluster_inflation(&sel->tallier, &sel->cluster,
+											   selected->cover, sel->scratch);
+	if (selected->inflation <= 1)
+		return true;
+	gate = gate_of(sel, selected);
+	if (selected->candidate.log_p > gate.log_level ||
+		!fp_gate_pass(&gate, count, sel->tally->total, &log_p))
 		return false;
 	for (int g = 0; g < selected->ngeneral; g++)
-		if (!passes_within(sel, &gate, selected->cover, selected->general[g],
-						   relevant, nrelevant, &selected->candidate.log_p))
+		if (!fp_gate_pass(&gate, count, count_cells(sel, selected->general[g]),
+						  &log_p))
 			return false;
 	return true;
 }
 
-/* ----------------------------------------------------------- acceptance */
-
-static FpCover *
-keep_cover(Selector *sel, const FpCover *cover)
+/* gate C */
+static bool
+not_confounded(Selector *sel, FpSelected *selected)
 {
-	FpCover *kept = fp_alloc0_array(sel->arena, FpCover, 1);
+	FpGate gate = gate_of(sel, selected);
+	double shift = fp_screen_refine_shift(sel->screen, &selected->candidate) *
+				   selected->inflation;
 
-	kept->probe = cover->probe;
-	kept->probe.rows =
-		fp_alloc_array(sel->arena, uint32, cover->probe.nrows + 1);
-	memcpy(kept->probe.rows, cover->probe.rows,
-		   cover->probe.nrows * sizeof(uint32));
-	kept->probe.capacity = cover->probe.nrows + 1;
-	kept->class_version = -1;
-	return kept;
+	return fp_confound(&sel->tallier, &gate, shift,
+					   selected->candidate.refines, &sel->cluster,
+					   &selected->candidate.items, selected->cover,
+					   selected->general, selected->ngeneral,
+					   &selected->candidate.log_p, &selected->confounders,
+					   &selected->nconfounders, sel->arena, sel->scratch);
 }
+
+/* ----------------------------------------------------------- acceptance */
 
 /* Splits the classes by the new pattern. */
 static void
@@ -353,11 +394,11 @@ accept(Selector *sel, const FpSelected *chosen)
 	bool		 fell = false;
 
 	*kept = *chosen;
-	kept->cover = keep_cover(sel, chosen->cover);
+	kept->cover = fp_cover_keep(chosen->cover, sel->arena);
 	kept->general =
 		fp_alloc0_array(sel->arena, FpCover *, FP_MAX_GENERALISATIONS);
 	for (int g = 0; g < chosen->ngeneral; g++)
-		kept->general[g] = keep_cover(sel, chosen->general[g]);
+		kept->general[g] = fp_cover_keep(chosen->general[g], sel->arena);
 	selection->patterns[selection->n++] = kept;
 	split_classes(sel, kept->cover, number);
 
@@ -372,7 +413,7 @@ accept(Selector *sel, const FpSelected *chosen)
 		n = find_relevant(sel, earlier->cover, t, relevant);
 		for (int i = 0; i < n; i++)
 			if (relevant[i].pattern == number &&
-				!not_explained(sel, earlier, t, relevant, n))
+				!not_explained(sel, earlier, relevant, n))
 			{
 				earlier->dropped = true;
 				fell = true;
@@ -404,28 +445,6 @@ add_alias(Selector *sel, FpSelected *pattern, const FpItems *items)
 	pattern->aliases = grown;
 }
 
-static int
-compare_items(const FpItems *x, const FpItems *y)
-{
-	for (int i = 0; i < Min(x->n, y->n); i++)
-	{
-		const FpItem *p = &x->item[i];
-		const FpItem *q = &y->item[i];
-
-		if (p->slot != q->slot)
-			return p->slot < q->slot ? -1 : 1;
-		if (p->code != q->code)
-			return p->code < q->code ? -1 : 1;
-		if (p->axis != q->axis)
-			return p->axis < q->axis ? -1 : 1;
-		if (p->low != q->low)
-			return p->low < q->low ? -1 : 1;
-		if (p->high != q->high)
-			return p->high < q->high ? -1 : 1;
-	}
-	return x->n - y->n;
-}
-
 /* strongest evidence first, then the simpler, then by content */
 static int
 compare_candidates(const void *a, const void *b)
@@ -437,33 +456,7 @@ compare_candidates(const void *a, const void *b)
 		return x->llr < y->llr ? 1 : -1;
 	if (x->order != y->order)
 		return x->order - y->order;
-	return compare_items(&x->items, &y->items);
-}
-
-static FpCover *
-find_cover(FpCover **covers, int *n, const FpProbe *probe, FpArena arena)
-{
-	FpCover *cover;
-
-	for (int i = 0; i < *n; i++)
-	{
-		const FpProbe *p = &covers[i]->probe;
-		bool same = p->nslots == probe->nslots && p->naxes == probe->naxes;
-
-		for (int s = 0; same && s < p->nslots; s++)
-			same = p->slots[s] == probe->slots[s] &&
-				   p->codes[s] == probe->codes[s];
-		for (int x = 0; same && x < p->naxes; x++)
-			same = p->axes[x] == probe->axes[x] &&
-				   p->low[x] == probe->low[x] && p->high[x] == probe->high[x];
-		if (same)
-			return covers[i];
-	}
-	cover = fp_alloc0_array(arena, FpCover, 1);
-	cover->probe = *probe;
-	cover->class_version = -1;
-	covers[(*n)++] = cover;
-	return cover;
+	return fp_items_compare(&x->items, &y->items);
 }
 
 /* Looks at a batch; returns whether an accepted pattern fell. */
@@ -489,12 +482,13 @@ select_batch(Selector *sel, FpCandidate **batch, int n, bool *refused)
 			fp_alloc0_array(sel->scratch, FpCover *, FP_MAX_GENERALISATIONS);
 		fp_items_probe(&batch[i]->items, (1u << batch[i]->items.n) - 1,
 					   &probe);
-		chosen[i].cover = find_cover(covers, &ncovers, &probe, sel->scratch);
+		chosen[i].cover =
+			fp_cover_find(covers, &ncovers, &probe, sel->scratch);
 		for (int g = 0; g < chosen[i].ngeneral; g++)
 		{
 			fp_items_probe(&general[g], (1u << general[g].n) - 1, &probe);
 			chosen[i].general[g] =
-				find_cover(covers, &ncovers, &probe, sel->scratch);
+				fp_cover_find(covers, &ncovers, &probe, sel->scratch);
 		}
 	}
 	probes = fp_alloc_array(sel->scratch, FpProbe *, ncovers + 1);
@@ -520,10 +514,12 @@ select_batch(Selector *sel, FpCandidate **batch, int n, bool *refused)
 			}
 		if (known)
 			continue;
-		if (not_explained(sel, &chosen[i], -1, relevant, nrelevant))
-			fell |= accept(sel, &chosen[i]);
-		else
+		if (!passes_clustered(sel, &chosen[i]))
+			continue;
+		if (!not_explained(sel, &chosen[i], relevant, nrelevant))
 			refused[i] = true;
+		else if (not_confounded(sel, &chosen[i]))
+			fell |= accept(sel, &chosen[i]);
 	}
 	return fell;
 }
@@ -545,6 +541,9 @@ fp_select(const FpScreen *screen, FpCandidate *candidates, int64 ncandidates,
 	sel->screen = screen;
 	sel->tally = screen->tally;
 	sel->arena = arena;
+	sel->tallier.tally = screen->tally;
+	sel->tallier.arena = arena;
+	sel->cluster = fp_cluster_find(sel->tally);
 	sel->direction = candidates[0].direction;
 	sel->class_of = fp_alloc0_array(arena, uint32, sel->tally->cube->ncells);
 	sel->class_capacity = 64;

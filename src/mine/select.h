@@ -10,35 +10,24 @@
 #ifndef FAILPAT_SELECT_H
 #define FAILPAT_SELECT_H
 
-#include "mine/screen.h"
+#include "mine/confound.h"
+#include "mine/cover.h"
 
 /* At most so many patterns are kept in one direction. */
 #define FP_MAX_PATTERNS 1024
-
-/* Counts of the cells that a combination covers, by stratum, sparse. */
-typedef struct FpTallied
-{
-	uint32	 n;
-	uint32	*strata;
-	FpCount *counts;
-} FpTallied;
-
-/* A combination with the cells that it covers. */
-typedef struct FpCover
-{
-	FpProbe	   probe;
-	FpTallied  by_class; /* by what is accepted, of class_version */
-	int64	   class_version;
-	FpTallied *by_dim; /* made when asked for */
-} FpCover;
 
 typedef struct FpSelected
 {
 	FpCandidate candidate;
 	FpCover	   *cover;
 	int			ngeneral;
-	FpCover	  **general; /* its immediate generalisations */
-	bool		dropped; /* explained by what came after it */
+	FpCover	  **general;   /* its immediate generalisations */
+	double		inflation; /* of variances, by clusters */
+	bool		dropped;   /* explained by what came after it */
+
+	/* the stratified tests of gate C, in the order of dimensions */
+	int			  nconfounders;
+	FpConfounder *confounders;
 
 	/* other combinations of the same observations */
 	int		 naliases;

@@ -1,0 +1,311 @@
+/*-------------------------------------------------------------------------
+ *
+ * confound.c
+ *		Does a pattern hold within the values of what it does not speak of?
+ *
+ * For each other dimension D the test is stratified by the values of D.
+ * Where the strata leave too little to be known (a LoRA that is used with one
+ * workflow only), the verdict is "not identifiable", which is not an
+ * exoneration: the pattern stays and says so.  A combination is explained by
+ * D where there would be enough to know, and it does not hold.
+ *
+ * Time (a dimension of kind stratum) is special: base rates drift and usage is
+ * lumpy, so not only the pattern is tested within the buckets of time, but
+ * also what it adds to each of its generalisations.
+ *
+ * Clusters: the intra-class correlation of a one-way analysis of variance;
+ * Rao and Scott, Biometrics 48 (1992), for its use.
+ *
+ * Memory: results in the arena given, the rest in scratch.  No locks.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "mine/confound.h"
+
+#include <math.h>
+
+#include "stats/special.h"
+
+/* Buckets of time are joined until they hold so many trials. */
+#define MIN_BUCKET 50
+
+/* With less than this share of the information left, it may be the reason. */
+#define LITTLE_INFORMATION 0.5
+
+/* The power that the strata must leave for "explained": 0.8 */
+#define POWER_QUANTILE 0.8416212335729143
+
+static const char *const cluster_names[] = {"job", "job_id", "scene", "batch"};
+
+FpCluster
+fp_cluster_find(const FpTally *tally)
+{
+	const FpCube *cube = tally->cube;
+	FpCluster	  cluster = {-1, 0};
+	double		  p = (double) tally->total.f / (double) tally->total.n;
+	double		  between = 0, within = 0, squares = 0, N = 0, k = 0;
+	double		  size, msb, msw;
+
+	for (size_t i = 0; i < lengthof(cluster_names) && cluster.dim < 0; i++)
+	{
+		int d =
+			fp_cube_find_dim(cube, cluster_names[i], strlen(cluster_names[i]));
+
+		if (d >= 0 && cube->dims[d].kind == FP_STRATUM)
+			cluster.dim = d;
+	}
+	if (cluster.dim < 0)
+		return cluster;
+	/* code 0 is not one cluster: those trials stand for themselves */
+	for (uint32 c = 1; c < tally->ncodes[cluster.dim]; c++)
+	{
+		FpCount count = tally->margins[cluster.dim][c];
+		double	n = (double) count.n;
+		double	rate = n > 0 ? (double) count.f / n : 0;
+
+		if (n == 0)
+			continue;
+		between += n * (rate - p) * (rate - p);
+		within += n * rate * (1 - rate);
+		squares += n * n;
+		N += n;
+		k++;
+	}
+	if (k < 2 || N <= k)
+		return cluster;
+	size = (N - squares / N) / (k - 1);
+	msb = between / (k - 1);
+	msw = within / (N - k);
+	if (msb + (size - 1) * msw > 0)
+		cluster.icc = fmin(fmax((msb - msw) / (msb + (size - 1) * msw), 0), 1);
+	return cluster;
+}
+
+double
+fp_cluster_inflation(FpTallier *tallier, const FpCluster *cluster,
+					 const FpCover *cover, FpArena scratch)
+{
+	const FpTally *tally = tallier->tally;
+	FpTallied	   tallied;
+	double		   n = 0, squares = 0;
+
+	if (cluster->dim < 0 || cluster->icc <= 0)
+		return 1;
+	fp_cover_tally(tallier, cover, tally->cube->codes[cluster->dim],
+				   tally->ncodes[cluster->dim], &tallied, scratch);
+	for (uint32 i = 0; i < tallied.n; i++)
+	{
+		double size = (double) tallied.counts[i].n;
+
+		n += size;
+		squares += tallied.strata[i] == 0 ? size : size * size;
+	}
+	return 1 + (squares / n - 1) * cluster->icc;
+}
+
+static FpVerdict
+judge(const FpGate *gate, const FpStrataTest *plain, const FpStrataTest *test)
+{
+	bool   better = gate->direction == FP_BETTER;
+	double lift = gate->min_risk_ratio;
+	double effect;
+
+	if (test->nstrata > 0 && test->log_p <= gate->log_level &&
+		(better ? test->rr_upper * lift <= 1 : test->rr_lower >= lift))
+		return FP_SUPPORTED;
+	if (test->nstrata > 0 &&
+		(better ? test->rr_lower * lift > 1 : test->rr_upper < lift))
+		return FP_EXPLAINED;
+
+	/*
+	 * Would an effect as large as it looks without strata be seen?  Its size
+	 * in hits is about effect times information.
+	 */
+	effect = plain->information > 0
+				 ? (plain->observed - plain->expected) / plain->information
+				 : 0;
+	if (test->information < LITTLE_INFORMATION * plain->information &&
+		effect * sqrt(test->information) <
+			fp_normal_upper_quantile(gate->log_level) + POWER_QUANTILE)
+		return FP_NOT_IDENTIFIABLE;
+	return FP_EXPLAINED;
+}
+
+/* Joins neighbouring strata until each holds enough; returns how many. */
+static uint32
+join_buckets(FpCount *part, FpCount *whole, uint32 n)
+{
+	uint32 used = 0;
+	bool   open = false;
+
+	for (uint32 k = 0; k < n; k++)
+	{
+		if (whole[k].n == 0)
+			continue;
+		if (open)
+		{
+			part[used].n += part[k].n;
+			part[used].f += part[k].f;
+			whole[used].n += whole[k].n;
+			whole[used].f += whole[k].f;
+		}
+		else
+		{
+			part[used] = part[k];
+			whole[used] = whole[k];
+			open = true;
+		}
+		if (whole[used].n >= MIN_BUCKET)
+		{
+			used++;
+			open = false;
+		}
+	}
+	/* what is left over goes to the last one */
+	if (open && used > 0)
+	{
+		part[used - 1].n += part[used].n;
+		part[used - 1].f += part[used].f;
+		whole[used - 1].n += whole[used].n;
+		whole[used - 1].f += whole[used].f;
+	}
+	else if (open)
+		used++;
+	return used;
+}
+
+static FpStrataTest
+test_unstratified(const FpGate *gate, FpCount part, FpCount whole)
+{
+	return fp_strata_test(gate->direction, &part, &whole, 1, gate->z);
+}
+
+bool
+fp_confound(FpTallier *tallier, const FpGate *gate, double refine_shift,
+			uint32 refines, const FpCluster *cluster, const FpItems *items,
+			const FpCover *cover, FpCover **general, int ngeneral,
+			double *log_p, FpConfounder **out, int *nout, FpArena arena,
+			FpArena scratch)
+{
+	const FpTally *tally = tallier->tally;
+	const FpCube  *cube = tally->cube;
+	FpStrataTest   plain;
+	FpCount		   count = {0, 0};
+	bool		   supported = true;
+
+	*nout = 0;
+	*out = fp_alloc0_array(arena, FpConfounder, cube->ndims + 1);
+	for (uint64 i = 0; i < cover->probe.nrows; i++)
+	{
+		count.n += cube->trials[cover->probe.rows[i]];
+		count.f += tally->fails[cover->probe.rows[i]];
+	}
+	plain = test_unstratified(gate, count, tally->total);
+
+	for (int d = 0; d < cube->ndims; d++)
+	{
+		FpConfounder *confounder = &(*out)[*nout];
+		bool		  time = cube->dims[d].kind == FP_STRATUM;
+		uint32		  ncodes = tally->ncodes[d];
+		FpTallied	  tallied;
+		FpCount		 *part, *whole;
+		FpStrataTest  test;
+		uint32		  n;
+		int64		  most = -1;
+		bool		  spoken_of = d == cluster->dim;
+
+		for (int i = 0; i < items->n; i++)
+			spoken_of |= d == (items->item[i].slot < 0
+								   ? tally->axes[items->item[i].axis].dim
+								   : tally->slots[items->item[i].slot].dim);
+		if (spoken_of || ncodes < 2)
+			continue;
+		FP_CHECK_INTERRUPTS();
+		fp_cover_tally(tallier, cover, cube->codes[d], ncodes, &tallied,
+					   scratch);
+		n = time ? ncodes : tallied.n;
+		part = fp_alloc0_array(scratch, FpCount, n + 1);
+		whole = fp_alloc0_array(scratch, FpCount, n + 1);
+		for (uint32 i = 0; i < tallied.n; i++)
+		{
+			uint32 at = time ? tallied.strata[i] : i;
+
+			part[at] = tallied.counts[i];
+			if (tallied.counts[i].n > most)
+			{
+				most = tallied.counts[i].n;
+				confounder->code = tallied.strata[i];
+			}
+			if (!time)
+				whole[at] = tally->margins[d][tallied.strata[i]];
+		}
+		if (time)
+		{
+			memcpy(whole, tally->margins[d], sizeof(FpCount) * n);
+			n = join_buckets(part, whole, n);
+		}
+		/* one value only, in all observations: no confounder */
+		if (!time && n == 1 && whole[0].n == tally->total.n)
+			continue;
+		test = fp_strata_test(gate->direction, part, whole, n, gate->z);
+		confounder->dim = d;
+		confounder->share = (double) most / (double) count.n;
+		confounder->risk_ratio = test.risk_ratio;
+		confounder->rr_lower = test.rr_lower;
+		confounder->rr_upper = test.rr_upper;
+		confounder->information =
+			plain.information > 0 ? test.information / plain.information : 0;
+		confounder->verdict = judge(gate, &plain, &test);
+		if (confounder->verdict == FP_SUPPORTED)
+			*log_p = fmax(*log_p, test.log_p);
+		confounder->log_p = test.log_p;
+		(*nout)++;
+
+		/* what it adds to its parts must hold within time as well */
+		for (int g = 0; time && g < ngeneral; g++)
+		{
+			FpTallied	 among;
+			FpStrataTest unstratified;
+			FpCount		 all = {0, 0};
+			FpVerdict	 verdict;
+			FpGate		 within;
+
+			fp_cover_tally(tallier, general[g], cube->codes[d], ncodes, &among,
+						   scratch);
+			memset(part, 0, sizeof(FpCount) * ncodes);
+			memset(whole, 0, sizeof(FpCount) * ncodes);
+			for (uint32 i = 0; i < tallied.n; i++)
+				part[tallied.strata[i]] = tallied.counts[i];
+			for (uint32 i = 0; i < among.n; i++)
+			{
+				whole[among.strata[i]] = among.counts[i];
+				all.n += among.counts[i].n;
+				all.f += among.counts[i].f;
+			}
+			n = join_buckets(part, whole, ncodes);
+			unstratified = test_unstratified(gate, count, all);
+			test = fp_strata_test(gate->direction, part, whole, n, gate->z);
+			within = *gate;
+			if (refines & (1u << g))
+				within.log_level += refine_shift;
+			verdict = judge(&within, &unstratified, &test);
+			if (refines & (1u << g))
+				test.log_p -= refine_shift;
+			if (verdict == FP_SUPPORTED)
+				*log_p = fmax(*log_p, test.log_p);
+			else
+				confounder->log_p = fmax(confounder->log_p, test.log_p);
+			/* the worst of them is told */
+			confounder->verdict = Max(confounder->verdict, verdict);
+		}
+		/*
+		 * What goes with another condition is told with it, but what goes
+		 * with a time can always be a bad day, and there is nothing to tell.
+		 */
+		supported &= confounder->verdict == FP_SUPPORTED ||
+					 (confounder->verdict == FP_NOT_IDENTIFIABLE && !time);
+	}
+	return supported;
+}

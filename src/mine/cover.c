@@ -1,0 +1,91 @@
+/*-------------------------------------------------------------------------
+ *
+ * cover.c
+ *		The cells that a combination covers, and their counts by stratum.
+ *
+ * Allocates in the arenas given; takes no locks.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "mine/cover.h"
+
+void
+fp_cover_tally(FpTallier *tallier, const FpCover *cover, const uint32 *strata,
+			   uint32 nstrata, FpTallied *out, FpArena arena)
+{
+	const FpCube  *cube = tallier->tally->cube;
+	const FpProbe *probe = &cover->probe;
+	uint64		   most = Min(probe->nrows, nstrata);
+	uint32		   n = 0;
+
+	if (nstrata > tallier->nsums)
+	{
+		tallier->nsums = Max(nstrata, 2 * tallier->nsums);
+		tallier->sums =
+			fp_alloc0_array(tallier->arena, FpCount, tallier->nsums);
+	}
+	out->strata = fp_alloc_array(arena, uint32, most + 1);
+	out->counts = fp_alloc_array(arena, FpCount, most + 1);
+	for (uint64 i = 0; i < probe->nrows; i++)
+	{
+		uint32	 cell = probe->rows[i];
+		FpCount *sum = &tallier->sums[strata[cell]];
+
+		if ((i & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
+		if (sum->n == 0)
+			out->strata[n++] = strata[cell];
+		sum->n += cube->trials[cell];
+		sum->f += tallier->tally->fails[cell];
+	}
+	for (uint32 i = 0; i < n; i++)
+	{
+		FpCount *sum = &tallier->sums[out->strata[i]];
+
+		out->counts[i] = *sum;
+		sum->n = sum->f = 0;
+	}
+	out->n = n;
+}
+
+FpCover *
+fp_cover_find(FpCover **covers, int *n, const FpProbe *probe, FpArena arena)
+{
+	FpCover *cover;
+
+	for (int i = 0; i < *n; i++)
+	{
+		const FpProbe *p = &covers[i]->probe;
+		bool same = p->nslots == probe->nslots && p->naxes == probe->naxes;
+
+		for (int s = 0; same && s < p->nslots; s++)
+			same = p->slots[s] == probe->slots[s] &&
+				   p->codes[s] == probe->codes[s];
+		for (int x = 0; same && x < p->naxes; x++)
+			same = p->axes[x] == probe->axes[x] &&
+				   p->low[x] == probe->low[x] && p->high[x] == probe->high[x];
+		if (same)
+			return covers[i];
+	}
+	cover = fp_alloc0_array(arena, FpCover, 1);
+	cover->probe = *probe;
+	cover->class_version = -1;
+	covers[(*n)++] = cover;
+	return cover;
+}
+
+FpCover *
+fp_cover_keep(const FpCover *cover, FpArena arena)
+{
+	FpCover *kept = fp_alloc0_array(arena, FpCover, 1);
+
+	kept->probe = cover->probe;
+	kept->probe.rows = fp_alloc_array(arena, uint32, cover->probe.nrows + 1);
+	memcpy(kept->probe.rows, cover->probe.rows,
+		   cover->probe.nrows * sizeof(uint32));
+	kept->probe.capacity = cover->probe.nrows + 1;
+	kept->class_version = -1;
+	return kept;
+}

@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * cover.h
+ *		The cells that a combination covers, and their counts by stratum.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FAILPAT_COVER_H
+#define FAILPAT_COVER_H
+
+#include "mine/screen.h"
+
+/* Counts by stratum, sparse: in the order in which strata were met. */
+typedef struct FpTallied
+{
+	uint32	 n;
+	uint32	*strata;
+	FpCount *counts;
+} FpTallied;
+
+/* A combination with the cells that it covers. */
+typedef struct FpCover
+{
+	FpProbe	  probe;
+	FpTallied by_class; /* by accepted patterns, of class_version */
+	int64	  class_version;
+} FpCover;
+
+/* Makes tallies; reuses its memory between them. */
+typedef struct FpTallier
+{
+	const FpTally *tally;
+	FpArena		   arena;
+	FpCount		  *sums; /* by stratum; zero between uses */
+	uint32		   nsums;
+} FpTallier;
+
+/*
+ * Counts of the cells of cover by strata[cell], each below nstrata; the
+ * result in arena.
+ */
+extern void fp_cover_tally(FpTallier *tallier, const FpCover *cover,
+						   const uint32 *strata, uint32 nstrata,
+						   FpTallied *out, FpArena arena);
+
+/* The cover of that combination among n, or a new one, without its cells. */
+extern FpCover *fp_cover_find(FpCover **covers, int *n, const FpProbe *probe,
+							  FpArena arena);
+
+/* a copy that lives in arena */
+extern FpCover *fp_cover_keep(const FpCover *cover, FpArena arena);
+
+#endif /* FAILPAT_COVER_H */
