@@ -90,8 +90,9 @@ make_usage(FpArena arena, Random *r, uint64 nrows, bool lumpy)
 					double u = random_unit(r);
 
 					/* one in ten jobs without, one in four with two */
-					code[d] = u < 0.1		   ? 1
-							  : u < 0.75 || a == b ? 1 + a
+					code[d] = u < 0.1 ? 1
+							  : u < 0.75 || a == b
+								  ? 1 + a
 								  : data_pair(&cube->dims[LORA], a, b);
 				}
 			}
@@ -170,9 +171,8 @@ noise_row(const char *name, Noise kind, bool use_day, bool use_job,
 		fp_arena_delete(arena);
 	}
 	printf("| %s | %llu | %g | %g | %d | %.4f | %.4f | %.2f |\n", name,
-		   (unsigned long long) nrows, rate, lift, runs,
-		   (double) found / runs, 0.05 + 2 * sqrt(0.05 * 0.95 / runs),
-		   (double) patterns / runs);
+		   (unsigned long long) nrows, rate, lift, runs, (double) found / runs,
+		   0.05 + 2 * sqrt(0.05 * 0.95 / runs), (double) patterns / runs);
 	fflush(stdout);
 }
 
@@ -271,8 +271,9 @@ planted_run(Plant plant, uint64 nrows, uint64 support, double ratio,
 			}
 			if (wanted && plant == PLANT_RANGE)
 				a = 1 + random_below(&r, cards[LORA]);
-			cube->codes[LORA][i] = u < 0.1			  ? 1
-								   : u < 0.75 || a == b ? 1 + a
+			cube->codes[LORA][i] = u < 0.1 ? 1
+								   : u < 0.75 || a == b
+									   ? 1 + a
 									   : data_pair(&cube->dims[LORA], a, b);
 			if (wanted && cube->codes[LORA][i] == 1 && plant != PLANT_RANGE)
 				cube->codes[LORA][i] = 1 + a;
@@ -314,12 +315,11 @@ planted_run(Plant plant, uint64 nrows, uint64 support, double ratio,
 		else
 		{
 			/* threshold one off is near, anything else an echo */
-			bool shape =
-				plant == PLANT_TRIPLE && found->nconditions == 3 &&
-				found->conditions[0].dim == LORA &&
-				found->conditions[0].code[0] == 3 &&
-				found->conditions[1].dim == CHARACTER &&
-				found->conditions[1].code[0] == 5;
+			bool shape = plant == PLANT_TRIPLE && found->nconditions == 3 &&
+						 found->conditions[0].dim == LORA &&
+						 found->conditions[0].code[0] == 3 &&
+						 found->conditions[1].dim == CHARACTER &&
+						 found->conditions[1].code[0] == 5;
 
 			shape |= plant == PLANT_RANGE && found->nconditions == 1 &&
 					 found->conditions[0].dim == SEGMENT;

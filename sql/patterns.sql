@@ -34,6 +34,19 @@ SELECT p.failures = count(*) FILTER (WHERE failed) AND p.trials = count(*) AS sa
 FROM pat.cubes, fp_patterns(cube) p, pat.runs
 WHERE '3' = ANY (lora) AND character = '5' AND segment_position >= 6 GROUP BY p.failures, p.trials;
 
+-- the other figures
+SELECT round(risk_ratio::numeric, 1) AS ratio, round(adjusted_ratio::numeric, 1) AS adjusted, adjusted_lower < adjusted_ratio AS lower,
+       round(expected_failures) AS expected, round(excess_failures) AS excess, round(excess_bound) AS bound, q_by_value >= q_value AS by_larger, same_as
+FROM pat.cubes, fp_patterns(cube);
+SELECT c->>'dimension' AS dimension, c->>'verdict' AS verdict FROM pat.cubes, fp_patterns(cube) p, jsonb_array_elements(p.confounders) c;
+
+-- always together: one pattern, which says so, and which of the two it is cannot be told
+CREATE TABLE pat.together AS SELECT r.*, CASE WHEN workflow = '2' THEN 'x' WHEN n % 3 = 0 THEN 'y' ELSE 'z' END AS sampler FROM pat.runs r;
+SELECT p.description, p.failures, p.trials, same_as, c->>'dimension' AS dimension, c->>'verdict' AS verdict, c->>'value' AS value
+FROM (SELECT failure_cube(abs(hashint8(n * 15485863::bigint)) % 1000 < CASE WHEN workflow = '2' THEN 300 ELSE 80 END,
+                          jsonb_build_object('workflow', workflow, 'model', model, 'sampler', sampler)) AS cube FROM pat.together) t,
+     fp_patterns(t.cube) p, jsonb_array_elements(p.confounders) c WHERE c->>'verdict' <> 'supported';
+
 -- one check
 SELECT pattern_key, description, failed_check FROM pat.cubes, fp_patterns(cube, "check" => 'face', max_arity => 1) ORDER BY pattern_key COLLATE "C";
 
@@ -51,13 +64,14 @@ SELECT count(*) = 0 AS same FROM (
       SELECT failure_cube(failed, to_jsonb(r) - 'n' - 'noise' - 'failed' - 'checks', ARRAY['segment_position'], NULL, checks) AS c
       FROM (SELECT * FROM pat.runs ORDER BY hashint4(n)) r GROUP BY n % 7) s) t, fp_patterns(t.cube) p) d;
 
--- UCB admissions: the department, and no effect of gender
+-- UCB admissions: the department, and no gender that fails more often; what
+-- is known of department A, where women were refused less often, is found
 CREATE TABLE pat.ucb (department text, gender text, failures int, trials int);
 \set file :abs_srcdir '/test/fixtures/ucb_admissions.csv'
 COPY pat.ucb FROM :'file' (FORMAT csv, HEADER);
-SELECT p.description, p.effect, p.failures, p.trials
+SELECT d AS asked, p.description, p.effect, p.failures, p.trials
 FROM (SELECT failure_cube(failures, trials, jsonb_build_object('gender', gender, 'department', department)) AS cube
-      FROM pat.ucb) t, fp_patterns(t.cube, direction => 'both') p;
+      FROM pat.ucb) t, unnest(ARRAY['worse', 'both']) d, fp_patterns(t.cube, direction => d) p ORDER BY d COLLATE "C" DESC, p.failures;
 
 -- Titanic
 CREATE TABLE pat.titanic (class text, sex text, age text, failures int, trials int);

@@ -53,6 +53,15 @@ enum
 	COL_P,
 	COL_Q,
 	COL_SEVERITY,
+	COL_Q_BY,
+	COL_ADJUSTED,
+	COL_ADJUSTED_LOWER,
+	COL_ADJUSTED_UPPER,
+	COL_EXPECTED,
+	COL_EXCESS,
+	COL_EXCESS_BOUND,
+	COL_CONFOUNDERS,
+	COL_SAME,
 	NCOLS
 };
 
@@ -128,54 +137,145 @@ find_check(const FpCube *cube, const char *name)
 }
 
 /* conditions as everywhere in failpat: {"lora": ["3", "7"], ...} */
-static Jsonb *
-conditions_of(const FpCube *cube, const FpPattern *pattern)
+static void
+append_conditions(StringInfo json, const FpCube *cube,
+				  const FpPatternCondition *conditions, int nconditions)
 {
-	StringInfoData json;
-
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '{');
-	for (int i = 0; i < pattern->nconditions; i++)
+	appendStringInfoChar(json, '{');
+	for (int i = 0; i < nconditions; i++)
 	{
-		const FpPatternCondition *condition = &pattern->conditions[i];
+		const FpPatternCondition *condition = &conditions[i];
 		const FpDim				 *dim = &cube->dims[condition->dim];
 		const FpText			 *values = dim->values;
 		const uint32			 *code = condition->code;
 
 		if (i > 0)
-			appendStringInfoString(&json, ", ");
-		escape_json(&json, dim->name.data);
-		appendStringInfoString(&json, ": ");
+			appendStringInfoString(json, ", ");
+		escape_json(json, dim->name.data);
+		appendStringInfoString(json, ": ");
 		switch (condition->kind)
 		{
 			case FP_COND_VALUE:
 			case FP_COND_MEMBER:
-				escape_json(&json, values[code[0] - 1].data);
+				escape_json(json, values[code[0] - 1].data);
 				break;
 			case FP_COND_PAIR:
-				appendStringInfoChar(&json, '[');
-				escape_json(&json, values[code[0] - 1].data);
-				appendStringInfoString(&json, ", ");
-				escape_json(&json, values[code[1] - 1].data);
-				appendStringInfoChar(&json, ']');
+				appendStringInfoChar(json, '[');
+				escape_json(json, values[code[0] - 1].data);
+				appendStringInfoString(json, ", ");
+				escape_json(json, values[code[1] - 1].data);
+				appendStringInfoChar(json, ']');
 				break;
 			case FP_COND_RANGE:
 				/* the text of an ordinal value is a JSON number */
-				appendStringInfoChar(&json, '{');
+				appendStringInfoChar(json, '{');
 				if (code[0] != 0)
-					appendStringInfo(&json, "\"min\": %s",
+					appendStringInfo(json, "\"min\": %s",
 									 values[code[0] - 1].data);
 				if (code[1] != 0)
-					appendStringInfo(&json, "%s\"max\": %s",
+					appendStringInfo(json, "%s\"max\": %s",
 									 code[0] != 0 ? ", " : "",
 									 values[code[1] - 1].data);
-				appendStringInfoChar(&json, '}');
+				appendStringInfoChar(json, '}');
 				break;
 		}
 	}
-	appendStringInfoChar(&json, '}');
-	return DatumGetJsonbP(
-		DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+	appendStringInfoChar(json, '}');
+}
+
+static Datum
+jsonb_of(StringInfo json)
+{
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json->data));
+}
+
+/* a number, or null where it is none */
+static void
+append_number(StringInfo json, const char *name, double value)
+{
+	appendStringInfo(json, ", \"%s\": ", name);
+	if (isfinite(value))
+		appendStringInfo(json, "%.6g", value);
+	else
+		appendStringInfoString(json, "null");
+}
+
+/*
+ * [{"dimension": ..., "verdict": ..., ...}]: what the other dimensions have to
+ * do with it.  "value" and "share" tell which value most of its trials have.
+ */
+static Datum
+confounders_of(const FpCube *cube, const FpPattern *pattern)
+{
+	static const char *const verdicts[] = {"supported", "not identifiable",
+										   "explained"};
+	StringInfoData			 json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '[');
+	for (int i = 0; i < pattern->nconfounders; i++)
+	{
+		const FpConfounder *confounder = &pattern->confounders[i];
+		const FpDim		   *dim = &cube->dims[confounder->dim];
+
+		appendStringInfoString(&json,
+							   i ? ", {\"dimension\": " : "{\"dimension\": ");
+		escape_json(&json, dim->name.data);
+		appendStringInfo(&json, ", \"verdict\": \"%s\"",
+						 verdicts[confounder->verdict]);
+		append_number(&json, "risk_ratio", confounder->risk_ratio);
+		append_number(&json, "lower", confounder->rr_lower);
+		append_number(&json, "upper", confounder->rr_upper);
+		append_number(&json, "p_value", exp(confounder->log_p));
+		append_number(&json, "information", confounder->information);
+		if (confounder->verdict == FP_NOT_IDENTIFIABLE &&
+			dim->kind != FP_STRATUM)
+		{
+			appendStringInfoString(&json, ", \"value\": ");
+			if (confounder->code == 0)
+				appendStringInfoString(&json, "null");
+			else if (dim->kind == FP_SET)
+			{
+				uint64 first = dim->set_offsets[confounder->code - 1];
+				uint64 end = dim->set_offsets[confounder->code];
+
+				appendStringInfoChar(&json, '[');
+				for (uint64 m = first; m < end; m++)
+				{
+					if (m > first)
+						appendStringInfoString(&json, ", ");
+					escape_json(&json,
+								dim->values[dim->set_members[m] - 1].data);
+				}
+				appendStringInfoChar(&json, ']');
+			}
+			else
+				escape_json(&json, dim->values[confounder->code - 1].data);
+			append_number(&json, "share", confounder->share);
+		}
+		appendStringInfoChar(&json, '}');
+	}
+	appendStringInfoChar(&json, ']');
+	return jsonb_of(&json);
+}
+
+/* [conditions, ...]: other names of (nearly) the same observations */
+static Datum
+same_of(const FpCube *cube, const FpPattern *pattern)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '[');
+	for (int i = 0; i < pattern->nsame; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(&json, ", ");
+		append_conditions(&json, cube, pattern->same[i].conditions,
+						  pattern->same[i].nconditions);
+	}
+	appendStringInfoChar(&json, ']');
+	return jsonb_of(&json);
 }
 
 /* NaN where there is no such figure becomes NULL */
@@ -190,10 +290,16 @@ static void
 put_pattern(ReturnSetInfo *rsinfo, const FpCube *cube, const char *check,
 			const FpPattern *pattern)
 {
-	Datum  values[NCOLS] = {0};
-	bool   nulls[NCOLS] = {0};
-	Jsonb *conditions = conditions_of(cube, pattern);
-	bool   better = pattern->direction == FP_BETTER;
+	Datum		   values[NCOLS] = {0};
+	bool		   nulls[NCOLS] = {0};
+	Jsonb		  *conditions;
+	bool		   better = pattern->direction == FP_BETTER;
+	StringInfoData json;
+
+	initStringInfo(&json);
+	append_conditions(&json, cube, pattern->conditions, pattern->nconditions);
+	conditions = DatumGetJsonbP(jsonb_of(&json));
+
 
 	values[COL_CONDITIONS] = JsonbPGetDatum(conditions);
 	values[COL_KEY] =
@@ -218,6 +324,15 @@ put_pattern(ReturnSetInfo *rsinfo, const FpCube *cube, const char *check,
 	put_float(values, nulls, COL_Q, pattern->q_value);
 	values[COL_SEVERITY] = CStringGetTextDatum(fp_severity_name(
 		fp_severity(pattern->trials, pattern->lower, pattern->baseline_rate)));
+	put_float(values, nulls, COL_Q_BY, pattern->q_by_value);
+	put_float(values, nulls, COL_ADJUSTED, pattern->adjusted_ratio);
+	put_float(values, nulls, COL_ADJUSTED_LOWER, pattern->adjusted_lower);
+	put_float(values, nulls, COL_ADJUSTED_UPPER, pattern->adjusted_upper);
+	put_float(values, nulls, COL_EXPECTED, pattern->expected_failures);
+	put_float(values, nulls, COL_EXCESS, pattern->excess_failures);
+	put_float(values, nulls, COL_EXCESS_BOUND, pattern->excess_bound);
+	values[COL_CONFOUNDERS] = confounders_of(cube, pattern);
+	values[COL_SAME] = same_of(cube, pattern);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -278,6 +393,7 @@ failpat_sql_patterns_stacked(PG_FUNCTION_ARGS)
 	int			  n;
 	int			  used = 0;
 	FpCube		**cubes;
+	const char	 *stratum = "time";
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0))
@@ -293,8 +409,12 @@ failpat_sql_patterns_stacked(PG_FUNCTION_ARGS)
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
 			cubes[used++] = failpat_cube_from_datum(elements[i], cx);
+	/* a name for what tells them apart that is free */
+	for (int i = 0; i < used; i++)
+		if (fp_cube_find_dim(cubes[i], stratum, strlen(stratum)) >= 0)
+			stratum = "fp_stratum";
 	if (used > 0)
-		mine_cube(fcinfo, fp_cube_stack(cx, cubes, used, "fp_stratum"), cx);
+		mine_cube(fcinfo, fp_cube_stack(cx, cubes, used, stratum), cx);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cx);
 	return (Datum) 0;

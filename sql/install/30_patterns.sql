@@ -44,7 +44,16 @@ RETURNS TABLE (
   rr_upper double precision,
   p_value double precision,
   q_value double precision,
-  severity text)
+  severity text,
+  q_by_value double precision,
+  adjusted_ratio double precision,
+  adjusted_lower double precision,
+  adjusted_upper double precision,
+  expected_failures double precision,
+  excess_failures double precision,
+  excess_bound double precision,
+  confounders jsonb,
+  same_as jsonb)
 AS 'MODULE_PATHNAME', 'failpat_sql_patterns'
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
 
@@ -77,7 +86,16 @@ RETURNS TABLE (
   rr_upper double precision,
   p_value double precision,
   q_value double precision,
-  severity text)
+  severity text,
+  q_by_value double precision,
+  adjusted_ratio double precision,
+  adjusted_lower double precision,
+  adjusted_upper double precision,
+  expected_failures double precision,
+  excess_failures double precision,
+  excess_bound double precision,
+  confounders jsonb,
+  same_as jsonb)
 AS 'MODULE_PATHNAME', 'failpat_sql_patterns_stacked'
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
 

@@ -184,7 +184,7 @@ test_unstratified(const FpGate *gate, FpCount part, FpCount whole)
 
 bool
 fp_confound(FpTallier *tallier, const FpGate *gate, double refine_shift,
-			uint32 refines, const FpCluster *cluster, const FpItems *items,
+			uint32 refines, const FpCluster *cluster, uint64 spoken_of,
 			const FpCover *cover, FpCover **general, int ngeneral,
 			double *log_p, FpConfounder **out, int *nout, FpArena arena,
 			FpArena scratch)
@@ -214,13 +214,8 @@ fp_confound(FpTallier *tallier, const FpGate *gate, double refine_shift,
 		FpStrataTest  test;
 		uint32		  n;
 		int64		  most = -1;
-		bool		  spoken_of = d == cluster->dim;
 
-		for (int i = 0; i < items->n; i++)
-			spoken_of |= d == (items->item[i].slot < 0
-								   ? tally->axes[items->item[i].axis].dim
-								   : tally->slots[items->item[i].slot].dim);
-		if (spoken_of || ncodes < 2)
+		if (d == cluster->dim || (spoken_of >> d & 1) != 0 || ncodes < 2)
 			continue;
 		FP_CHECK_INTERRUPTS();
 		fp_cover_tally(tallier, cover, cube->codes[d], ncodes, &tallied,

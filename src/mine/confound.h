@@ -33,7 +33,8 @@ extern double fp_cluster_inflation(FpTallier	   *tallier,
 								   const FpCover *cover, FpArena scratch);
 
 /*
- * Tests cover, a combination with the conditions of items, within the values
+ * Tests cover, a combination with conditions on the dimensions
+ * of the mask spoken_of, within the values
  * of each dimension that it does not speak of; and, for strata, also each of
  * its generalisations.  *out has a row for each dimension that could confound
  * it, in arena.  Clusters are dealt with by the gate given (see fp_gate_inflate).
@@ -44,7 +45,7 @@ extern double fp_cluster_inflation(FpTallier	   *tallier,
  */
 extern bool fp_confound(FpTallier *tallier, const FpGate *gate,
 						double refine_shift, uint32 refines,
-						const FpCluster *cluster, const FpItems *items,
+						const FpCluster *cluster, uint64 spoken_of,
 						const FpCover *cover, FpCover **general, int ngeneral,
 						double *log_p, FpConfounder **out, int *nout,
 						FpArena arena, FpArena scratch);

@@ -269,6 +269,32 @@ fp_gate_interaction(const FpGate *gate, FpCount both, FpCount x, FpCount y,
 	return true;
 }
 
+/* Rates of the parts are taken with so many trials of neither. */
+#define EXPECTED_PRIOR 10.0
+
+double
+fp_expected_rate(FpDirection direction, FpCount both, FpCount x, FpCount y,
+				 FpCount all)
+{
+	FpCount only_x = rest_of(both, x);
+	FpCount only_y = rest_of(both, y);
+	FpCount neither;
+	double	r0, rx, ry, add, mul;
+
+	neither.n = all.n - x.n - y.n + both.n;
+	neither.f = all.f - x.f - y.f + both.f;
+	r0 = neither.n > 0 ? rate_of(neither) : rate_of(all);
+	rx = ((double) only_x.f + r0 * EXPECTED_PRIOR) /
+		 ((double) only_x.n + EXPECTED_PRIOR);
+	ry = ((double) only_y.f + r0 * EXPECTED_PRIOR) /
+		 ((double) only_y.n + EXPECTED_PRIOR);
+	add = rx + ry - r0;
+	mul = r0 > 0 ? rx * ry / r0 : 0;
+	if (direction == FP_BETTER)
+		return fmax(fmin(fmin(add, mul), fmin(rx, ry)), 0);
+	return fmin(fmax(fmax(add, mul), fmax(rx, ry)), 1);
+}
+
 /* --------------------------------------------------------------- strata */
 
 /*

@@ -82,6 +82,13 @@ extern bool fp_gate_interaction(const FpGate *gate, FpCount both, FpCount x,
 								FpCount y, FpCount all, double *log_p);
 
 /*
+ * The rate that x and y by themselves let expect where both are; rates of few
+ * trials are drawn towards that of neither.
+ */
+extern double fp_expected_rate(FpDirection direction, FpCount both, FpCount x,
+							   FpCount y, FpCount all);
+
+/*
  * A test over strata: part[k] of whole[k].  Result by saddle point of the
  * exact conditional distribution of the hits, Mantel-Haenszel risk ratio with
  * Greenland and Robins's interval, and the information: the variance of the

@@ -121,7 +121,7 @@ least_trials(const FpMineOptions *options, FpCount total)
 }
 
 static void
-tell_items(const FpTally *tally, const FpItems *items, FpPattern *pattern)
+tell_items(const FpTally *tally, const FpItems *items, FpPatternName *pattern)
 {
 	FpProbe probe;
 
@@ -165,8 +165,17 @@ tell_pattern(const FpScreen *screen, const FpSelected *selected,
 	FpCount				 count = candidate->count;
 	FpInterval			 rate;
 	FpRatio				 ratio;
+	double				 rest;
+	FpPatternName		 name;
 
-	tell_items(screen->tally, &candidate->items, pattern);
+	tell_items(screen->tally, &candidate->items, &name);
+	pattern->nconditions = name.nconditions;
+	memcpy(pattern->conditions, name.conditions, sizeof(name.conditions));
+	pattern->nsame = selected->naliases;
+	pattern->same =
+		fp_alloc_array(arena, FpPatternName, selected->naliases + 1);
+	for (int i = 0; i < selected->naliases; i++)
+		tell_items(screen->tally, &selected->aliases[i], &pattern->same[i]);
 	pattern->arity = candidate->order;
 	pattern->direction = candidate->direction;
 	pattern->trials = count.n;
@@ -189,6 +198,15 @@ tell_pattern(const FpScreen *screen, const FpSelected *selected,
 	/* never 0: there is no such probability */
 	pattern->p_value = fmax(exp(pattern->log_p_value), DBL_MIN);
 	pattern->llr = candidate->llr;
+	pattern->expected_failures = candidate->expected * (double) count.n;
+	rest = (double) pattern->rest_failures / (double) pattern->rest_trials;
+	pattern->excess_failures = (double) count.f - rest * (double) count.n;
+	if (candidate->direction == FP_BETTER)
+		pattern->excess_bound =
+			fmin((rate.upper - rest) * (double) count.n, 0);
+	else
+		pattern->excess_bound =
+			fmax((rate.lower - rest) * (double) count.n, 0);
 	pattern->adjusted_ratio = pattern->risk_ratio;
 	pattern->adjusted_lower = pattern->rr_lower;
 	pattern->adjusted_upper = pattern->rr_upper;
@@ -226,6 +244,30 @@ compare_patterns(const void *a, const void *b)
 		return x->nconditions - y->nconditions;
 	return memcmp(x->conditions, y->conditions,
 				  x->nconditions * sizeof(FpPatternCondition));
+}
+
+/*
+ * Of a dimension with two values, "A fails" and "B fails less often" say the
+ * same: the first is kept.
+ */
+static void
+drop_mirrors(const FpTally *tally, const FpSelection *worse,
+			 const FpSelection *better)
+{
+	for (int i = 0; i < better->n; i++)
+		for (int j = 0; j < worse->n; j++)
+		{
+			const FpCandidate *b = &better->patterns[i]->candidate;
+			const FpCandidate *w = &worse->patterns[j]->candidate;
+
+			if (b->order == 1 && w->order == 1 &&
+				!worse->patterns[j]->dropped &&
+				b->items.item[0].slot == w->items.item[0].slot &&
+				b->items.item[0].axis == w->items.item[0].axis &&
+				b->count.n + w->count.n == tally->total.n &&
+				b->count.f + w->count.f == tally->total.f)
+				better->patterns[i]->dropped = true;
+		}
 }
 
 FpMineResult *
@@ -292,6 +334,8 @@ fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
 		selections[d] = fp_select(screen, chosen, nchosen, run);
 		n += selections[d]->n;
 	}
+	if (screen->ndirections == 2)
+		drop_mirrors(tally, selections[0], selections[1]);
 	result->patterns = fp_alloc0_array(arena, FpPattern, n + 1);
 	for (int d = 0; d < screen->ndirections; d++)
 		for (int i = 0; i < selections[d]->n; i++)
@@ -309,7 +353,14 @@ fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
 		fp_adjust_log_bh(run, q, result->npatterns,
 						 Max(tests, result->npatterns));
 		for (int i = 0; i < result->npatterns; i++)
+		{
 			result->patterns[i].q_value = fmax(exp(q[i]), DBL_MIN);
+			q[i] = result->patterns[i].log_p_value;
+		}
+		fp_adjust_log_by(run, q, result->npatterns,
+						 Max(tests, result->npatterns));
+		for (int i = 0; i < result->npatterns; i++)
+			result->patterns[i].q_by_value = fmax(exp(q[i]), DBL_MIN);
 	}
 	fp_arena_delete(run);
 	return result;

@@ -105,6 +105,13 @@ typedef struct FpConfounder
 	double share;
 } FpConfounder;
 
+/* A combination by its conditions. */
+typedef struct FpPatternName
+{
+	int				   nconditions;
+	FpPatternCondition conditions[FP_MAX_ARITY];
+} FpPatternName;
+
 typedef struct FpPattern
 {
 	int				   nconditions;
@@ -139,6 +146,22 @@ typedef struct FpPattern
 	double adjusted_upper;
 
 	double inflation; /* of variances, by clusters; 1: none */
+
+	/*
+	 * Failures that its parts let expect, by themselves, added up or
+	 * multiplied, whichever is more (less, for FP_BETTER); and failures
+	 * beyond those at the rate of the rest, with a bound (0 or beyond) that
+	 * holds with the confidence asked for.
+	 */
+	double expected_failures;
+	double excess_failures;
+	double excess_bound;
+
+	double q_by_value; /* Benjamini-Yekutieli: under any dependence */
+
+	/* other combinations of (nearly) the same observations */
+	int			   nsame;
+	FpPatternName *same;
 } FpPattern;
 
 typedef struct FpMineResult

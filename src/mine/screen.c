@@ -303,6 +303,35 @@ is_parent(const FpScreen *screen, FpDirection direction, const FpItems *items)
 				   sizeof(const FpItems *), compare_parents) != NULL;
 }
 
+static inline int
+count_bits(uint32 mask)
+{
+	int n = 0;
+
+	for (; mask != 0; mask &= mask - 1)
+		n++;
+	return n;
+}
+
+/*
+ * How much higher the level is at which gate E looks at a candidate with so
+ * many conditions in one part.  An echo of two effects needs two parts that
+ * have an effect, and there are only so many that passed.
+ */
+static double
+interaction_shift(const FpScreen *screen, const FpCandidate *candidate,
+				  int conditions)
+{
+	int	   d = candidate->direction == screen->directions[0] ? 0 : 1;
+	int64  one = screen->npassed[conditions][d];
+	int64  other = screen->npassed[candidate->order - conditions][d];
+	double level = log(screen->refine_alpha) - log(fmax(1, (double) one)) -
+				   log(fmax(1, (double) other));
+
+	return fmax(level - fp_screen_level(screen, candidate), 0);
+}
+
+
 /*
  * Gates B and E for what has passed gate A.  On success candidate->log_p is
  * the largest p and *score the weakest evidence of all.
@@ -317,16 +346,23 @@ productive(const FpScreen *screen, FpCandidate *candidate, double *score)
 	uint32		   all = (1u << candidate->items.n) - 1;
 	double		   shift = fp_screen_refine_shift(screen, candidate);
 
+
 	candidate->refines = 0;
+	candidate->expected = (double) (tally->total.f - candidate->count.f) /
+						  (double) (tally->total.n - candidate->count.n);
 	*score = candidate->llr;
 	for (int i = 0; i < n; i++)
 	{
+		bool	wider = general[i].n == candidate->items.n;
+		FpGate	within = gate;
+		double	log_p = -INFINITY;
+		double	easier = 0;
 		FpCount whole;
 		FpProbe probe;
 
 		fp_items_probe(&general[i], (1u << general[i].n) - 1, &probe);
 		/* a wider range of the context that is looked at is not kept yet */
-		if (general[i].n == candidate->items.n)
+		if (wider)
 			whole =
 				vector_sum(tally, screen->vector, screen->vector_id, &probe);
 		else
@@ -335,20 +371,18 @@ productive(const FpScreen *screen, FpCandidate *candidate, double *score)
 		/* used in no other way: the more general one says it all */
 		if (whole.n == candidate->count.n)
 			return false;
-		if (!fp_gate_pass(&gate, candidate->count, whole, &candidate->log_p))
+		if (!wider)
 		{
-			FpGate refining = gate;
-			double log_p = -INFINITY;
-
-			if (shift <= 0 || general[i].n == candidate->items.n ||
-				!is_parent(screen, gate.direction, &general[i]))
-				return false;
-			refining.log_level += shift;
-			if (!fp_gate_pass(&refining, candidate->count, whole, &log_p))
-				return false;
-			candidate->log_p = fmax(candidate->log_p, log_p - shift);
-			candidate->refines |= 1u << i;
+			if (shift > 0 && is_parent(screen, gate.direction, &general[i]))
+			{
+				candidate->refines |= 1u << i;
+				easier = shift;
+			}
 		}
+		within.log_level += easier;
+		if (!fp_gate_pass(&within, candidate->count, whole, &log_p))
+			return false;
+		candidate->log_p = fmax(candidate->log_p, log_p - easier);
 		*score =
 			fmin(*score, fp_gate_llr(gate.direction, candidate->count, whole));
 	}
@@ -358,20 +392,21 @@ productive(const FpScreen *screen, FpCandidate *candidate, double *score)
 	{
 		FpCount x = items_count(tally, &candidate->items, mask);
 		FpCount y = items_count(tally, &candidate->items, all & ~mask);
+		FpGate	within = gate;
+		double	log_p = -INFINITY;
+		double	easier = 0;
+		double	rate = fp_expected_rate(gate.direction, candidate->count, x, y,
+										tally->total);
 
-		if (!fp_gate_interaction(&gate, candidate->count, x, y, tally->total,
-								 &candidate->log_p))
-		{
-			FpGate refining = gate;
-			double log_p = -INFINITY;
-
-			refining.log_level += shift;
-			if (candidate->refines == 0 ||
-				!fp_gate_interaction(&refining, candidate->count, x, y,
-									 tally->total, &log_p))
-				return false;
-			candidate->log_p = fmax(candidate->log_p, log_p - shift);
-		}
+		candidate->expected = gate.direction == FP_BETTER
+								  ? fmin(candidate->expected, rate)
+								  : fmax(candidate->expected, rate);
+		easier = interaction_shift(screen, candidate, count_bits(mask));
+		within.log_level += easier;
+		if (!fp_gate_interaction(&within, candidate->count, x, y, tally->total,
+								 &log_p))
+			return false;
+		candidate->log_p = fmax(candidate->log_p, log_p - easier);
 	}
 	return true;
 }
@@ -666,7 +701,7 @@ fp_screen_create(FpTally *tally, const FpMineOptions *options, FpArena arena)
 	for (int a = 0; a < tally->naxes; a++)
 		intervals |= tally->axes[a].nbins > 2;
 	alpha = options->alpha / orders / screen->ndirections;
-	screen->refine_alpha = alpha * REFINE_SHARE;
+	screen->refine_alpha = alpha * REFINE_SHARE / 2; /* refinements, echoes */
 	if (orders > 1)
 		alpha *= 1 - REFINE_SHARE;
 	screen->alpha[0] = intervals ? alpha * THRESHOLD_SHARE : alpha;
@@ -713,6 +748,7 @@ find_parents(FpScreen *screen, int order)
 		}
 		qsort(screen->parents[d], n, sizeof(const FpItems *), compare_parents);
 		screen->nparents[d] = n;
+		screen->npassed[order - 1][d] = n;
 		screen->log_refine[order][d] =
 			n > 0 ? log(screen->refine_alpha) - log(n * refinements)
 				  : -INFINITY;

@@ -52,7 +52,8 @@ typedef struct FpCandidate
 	 * it passes as a refinement only.
 	 */
 	uint32 refines;
-	double llr; /* against the complement */
+	double llr;		 /* against the complement */
+	double expected; /* rate that its parts let expect */
 } FpCandidate;
 
 typedef struct FpScreen
@@ -76,6 +77,7 @@ typedef struct FpScreen
 	double			refine_alpha;
 	const FpItems **parents[2]; /* of this order, sorted */
 	int64			nparents[2];
+	int64			npassed[FP_MAX_ARITY + 1][2]; /* by order, direction */
 
 	int				order;	/* that is being counted */
 	const FpVector *vector; /* .. and the ranges of which context */

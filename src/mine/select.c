@@ -259,14 +259,27 @@ static bool
 not_explained(Selector *sel, FpSelected *selected, const Overlap *relevant,
 			  int nrelevant)
 {
-	FpGate gate = gate_of(sel, selected);
-	FpGate refining = gate;
-	double shift = fp_screen_refine_shift(sel->screen, &selected->candidate) *
+	FpGate	gate = gate_of(sel, selected);
+	FpGate	refining = gate;
+	Overlap partial[MAX_RELEVANT];
+	int		npartial = 0;
+	double	shift = fp_screen_refine_shift(sel->screen, &selected->candidate) *
 				   selected->inflation;
 
 	refining.log_level += shift;
 	if (nrelevant == 0)
 		return true;
+
+	/*
+	 * A pattern that holds all of this one cannot tell it from its own
+	 * generalisations: outside, nothing of it is left to compare.  Whether it
+	 * is only an echo of that pattern's effect, gate E has asked.
+	 */
+	for (int i = 0; i < nrelevant; i++)
+		if ((double) relevant[i].count.n <
+			SAME_JACCARD * (double) selected->candidate.count.n)
+			partial[npartial++] = relevant[i];
+
 	for (int g = -1; g < selected->ngeneral; g++)
 	{
 		bool refined =
@@ -275,8 +288,9 @@ not_explained(Selector *sel, FpSelected *selected, const Overlap *relevant,
 		double log_p = -INFINITY;
 
 		if (!passes_within(sel, refined ? &refining : &gate, selected->cover,
-						   g < 0 ? NULL : selected->general[g], relevant,
-						   nrelevant, &log_p))
+						   g < 0 ? NULL : selected->general[g],
+						   g < 0 ? relevant : partial,
+						   g < 0 ? nrelevant : npartial, &log_p))
 			return false;
 		selected->candidate.log_p =
 			fmax(selected->candidate.log_p, refined ? log_p - shift : log_p);
@@ -323,6 +337,20 @@ passes_clustered(Selector *sel, FpSelected *selected)
 	return true;
 }
 
+/* the dimensions that items speak of, as a mask */
+static uint64
+items_dims(const FpTally *tally, const FpItems *items)
+{
+	uint64 dims = 0;
+
+	for (int i = 0; i < items->n; i++)
+		dims |= UINT64CONST(1)
+				<< (items->item[i].slot < 0
+						? tally->axes[items->item[i].axis].dim
+						: tally->slots[items->item[i].slot].dim);
+	return dims;
+}
+
 /* gate C */
 static bool
 not_confounded(Selector *sel, FpSelected *selected)
@@ -333,8 +361,8 @@ not_confounded(Selector *sel, FpSelected *selected)
 
 	return fp_confound(&sel->tallier, &gate, shift,
 					   selected->candidate.refines, &sel->cluster,
-					   &selected->candidate.items, selected->cover,
-					   selected->general, selected->ngeneral,
+					   items_dims(sel->tally, &selected->candidate.items),
+					   selected->cover, selected->general, selected->ngeneral,
 					   &selected->candidate.log_p, &selected->confounders,
 					   &selected->nconfounders, sel->arena, sel->scratch);
 }
