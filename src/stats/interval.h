@@ -51,8 +51,10 @@ extern FpInterval fp_binomial_interval(int64 failures, int64 trials,
 /* Wilson's interval by its z; no checks: for loops over many cells */
 extern FpInterval fp_wilson_interval(int64 failures, int64 trials, double z);
 
-/* z less the observed rate's distance to the bounds of Wilson's interval,
- * without loss of digits: {rate - lower, upper - rate} */
+/*
+ * How far Wilson's bounds lie from the observed rate, {rate - lower, upper -
+ * rate}, without the digits that the subtraction would lose; by z, no checks.
+ */
 extern FpInterval fp_wilson_distances(int64 failures, int64 trials, double z);
 
 /* name of a method, and the method of a name (not terminated by zero) */
