@@ -94,13 +94,13 @@ typedef struct KeyList
 /* What one trigger call is about. */
 typedef struct CaptureCall
 {
-	Oid			   schema; /* the extension's */
-	const char	  *source;
-	TriggerData	  *trigger;
-	AttrNumber	   column; /* of the key, in the trigger's table */
-	MemoryContext  cx;
-	const char	  *error; /* of the first attempt, for the second */
-	FailpatSource *captured;
+	Oid			  schema; /* the extension's */
+	const char	 *source;
+	TriggerData	 *trigger;
+	AttrNumber	  column; /* of the key, in the trigger's table */
+	MemoryContext cx;
+	const char	 *error; /* of the first attempt, for the second */
+	bool		  sync;	 /* the source is refreshed by its writers */
 } CaptureCall;
 
 static void
@@ -573,7 +573,7 @@ capture_rows(void *arg)
 	if (keys.n > 0)
 		capture(call->schema, source, keys.values, keys.n, true, NULL, NULL);
 	source->in_use--;
-	call->captured = source;
+	call->sync = source->sync;
 	SPI_finish();
 }
 
@@ -613,6 +613,38 @@ put_down_rows(void *arg)
 								   SECURITY_RESTRICTED_OPERATION);
 	failpat_put_pending_keys(call->schema, call->source, keys.values, n,
 							 "error", call->error);
+	SetUserIdAndSecContext(save_user, save_context);
+}
+
+/*
+ * Refreshes the source at the end of the statement, as our tables' owner;
+ * where another session is at it, what was marked is left to the next one.
+ */
+static void
+refresh_source(void *arg)
+{
+	CaptureCall *call = arg;
+	Oid			 types[1] = {TEXTOID};
+	Datum		 args[1] = {CStringGetTextDatum(call->source)};
+	Oid			 observations;
+	Oid			 save_user;
+	int			 save_context;
+	char		*sql;
+
+	observations = get_relname_relid("fp_observations", call->schema);
+	GetUserIdAndSecContext(&save_user, &save_context);
+	SetUserIdAndSecContext(failpat_relation_owner(observations,
+												  "fp_observations"),
+						   save_context | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	sql = psprintf("SELECT %s.fp_refresh_now($1)",
+				   quote_identifier(get_namespace_name(call->schema)));
+	if (SPI_execute_with_args(sql, 1, types, args, NULL, false, 0) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args failed");
+	SPI_finish();
 	SetUserIdAndSecContext(save_user, save_context);
 }
 
@@ -745,6 +777,17 @@ failpat_capture(PG_FUNCTION_ARGS)
 	}
 	if (!contained(capture_rows, &call, &error))
 		report(&call, error);
+	else if (call.sync && !contained(refresh_source, &call, &error))
+	{
+		if (is_wish(error) || failpat_capture_errors == FAILPAT_ERRORS_RAISE)
+			ReThrowError(error);
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("failpat could not refresh source \"%s\": %s",
+						call.source,
+						error->message ? error->message : "unknown error"),
+				 errdetail("What was written is captured.")));
+	}
 	return PointerGetDatum(NULL);
 }
 

@@ -31,6 +31,8 @@
 #include "capture.h"
 
 PG_FUNCTION_INFO_V1(failpat_backfill);
+PG_FUNCTION_INFO_V1(failpat_refresh);
+PG_FUNCTION_INFO_V1(failpat_refresh_lock);
 
 /* Whether a procedure may commit: not in a function, not in a block. */
 static bool
@@ -111,6 +113,68 @@ failpat_backfill(PG_FUNCTION_ARGS)
 	}
 	ereport(NOTICE, (errmsg_plural("%lld key loaded", "%lld keys loaded",
 								   (unsigned long) total, (long long) total)));
+	SPI_finish();
+	return (Datum) 0;
+}
+
+/* fp_refresh_lock(source text, wait boolean) */
+Datum
+failpat_refresh_lock(PG_FUNCTION_ARGS)
+{
+	char	   *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	TimestampTz deadline = PG_GETARG_BOOL(1) ? DT_NOEND : 0;
+
+	PG_RETURN_BOOL(failpat_lock(FAILPAT_LOCK_REFRESH, source, "", deadline));
+}
+
+/* Commits where that is allowed, and can be cancelled in any case. */
+static void
+between(bool commit)
+{
+	if (commit)
+		SPI_commit();
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* fp_refresh(source text) */
+Datum
+failpat_refresh(PG_FUNCTION_ARGS)
+{
+	bool		commit = may_commit(fcinfo);
+	const char *home;
+	List	   *sources = NIL;
+	ListCell   *cell;
+
+	if (SPI_connect_ext(commit ? SPI_OPT_NONATOMIC : 0) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect_ext failed");
+	home = quote_identifier(
+		get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid)));
+	if (!PG_ARGISNULL(0))
+		sources = list_make1(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	else
+	{
+		if (SPI_execute(psprintf("SELECT source FROM %s.fp_sources "
+								 "ORDER BY source",
+								 home),
+						true, 0) != SPI_OK_SELECT)
+			elog(ERROR, "SPI_execute failed");
+		for (uint64 i = 0; i < SPI_processed; i++)
+			sources = lappend(sources, SPI_getvalue(SPI_tuptable->vals[i],
+													SPI_tuptable->tupdesc, 1));
+	}
+	foreach (cell, sources)
+	{
+		const char *source = lfirst(cell);
+
+		(void) step(home, "fp_refresh_begin", source);
+		between(commit);
+		while (step(home, "fp_refresh_pending", source) > 0)
+			between(commit);
+		while (step(home, "fp_refresh_cubes", source) > 0)
+			between(commit);
+		(void) step(home, "fp_refresh_patterns", source);
+		between(commit);
+	}
 	SPI_finish();
 	return (Datum) 0;
 }

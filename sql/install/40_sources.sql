@@ -14,9 +14,10 @@ CREATE TABLE fp_sources (
     window_length interval NOT NULL DEFAULT '90 days',
     triggers jsonb NOT NULL DEFAULT '{}',
     own_view boolean NOT NULL DEFAULT false,
+    cluster boolean NOT NULL DEFAULT true,
     max_arity integer NOT NULL DEFAULT 3 CHECK (max_arity BETWEEN 1 AND 6),
     alpha double precision NOT NULL DEFAULT 0.05 CHECK (alpha > 0 AND alpha < 1),
-    min_trials integer NOT NULL DEFAULT 5 CHECK (min_trials >= 1),
+    min_trials integer NOT NULL DEFAULT 20 CHECK (min_trials >= 1),
     min_risk_ratio double precision NOT NULL DEFAULT 1.2
         CHECK (min_risk_ratio >= 1 AND min_risk_ratio < 'Infinity'),
     created_at timestamptz NOT NULL DEFAULT now()
@@ -33,6 +34,7 @@ COMMENT ON COLUMN fp_sources.bucket_zone IS 'time zone in which buckets of a day
 COMMENT ON COLUMN fp_sources.window_length IS 'how far back patterns are looked for';
 COMMENT ON COLUMN fp_sources.triggers IS 'tables with capture triggers, and the key column of each';
 COMMENT ON COLUMN fp_sources.own_view IS 'whether failpat wrote the source view, and fp_detach drops it';
+COMMENT ON COLUMN fp_sources.cluster IS 'whether cubes keep the job of each observation, so that failures that come in lumps do not count as many';
 COMMENT ON COLUMN fp_sources.max_arity IS 'most conditions that a pattern may have';
 COMMENT ON COLUMN fp_sources.alpha IS 'error rate that patterns are held to';
 COMMENT ON COLUMN fp_sources.min_trials IS 'fewest observations behind a pattern';
@@ -45,6 +47,7 @@ CREATE TABLE fp_source_state (
     backfill_count bigint NOT NULL DEFAULT 0,
     backfill_done boolean NOT NULL DEFAULT false,
     captured_at timestamptz,
+    refresh_started_at timestamptz,
     refreshed_at timestamptz,
     refresh_ms double precision,
     error text,
@@ -57,6 +60,7 @@ COMMENT ON COLUMN fp_source_state.backfill_key IS 'last key that fp_backfill has
 COMMENT ON COLUMN fp_source_state.backfill_count IS 'keys that fp_backfill has loaded';
 COMMENT ON COLUMN fp_source_state.backfill_done IS 'whether all history is loaded';
 COMMENT ON COLUMN fp_source_state.captured_at IS 'newest capture that a refresh has seen';
+COMMENT ON COLUMN fp_source_state.refresh_started_at IS 'when the last refresh began';
 COMMENT ON COLUMN fp_source_state.refreshed_at IS 'when the last refresh ended';
 COMMENT ON COLUMN fp_source_state.refresh_ms IS 'how long the last refresh took, in milliseconds';
 COMMENT ON COLUMN fp_source_state.error IS 'error of the last refresh, NULL when it had none';

@@ -1,12 +1,603 @@
 -- Refresh: dirty buckets to cubes to patterns.
 
+CREATE TABLE fp_cubes (
+    source text COLLATE "C" NOT NULL,
+    bucket timestamptz NOT NULL,
+    cube failure_cube NOT NULL,
+    observations bigint NOT NULL,
+    refreshed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source, bucket)
+);
+COMMENT ON TABLE fp_cubes IS 'the observations of each time bucket, counted';
+COMMENT ON COLUMN fp_cubes.source IS 'name of the source';
+COMMENT ON COLUMN fp_cubes.bucket IS 'start of the bucket';
+COMMENT ON COLUMN fp_cubes.cube IS 'trials and failures for each combination of values';
+COMMENT ON COLUMN fp_cubes.observations IS 'how many observations it counts';
+COMMENT ON COLUMN fp_cubes.refreshed_at IS 'when it was counted';
+
+CREATE TABLE failure_patterns (
+    id bigserial PRIMARY KEY,
+    source text COLLATE "C" NOT NULL DEFAULT 'segments',
+    pattern_key text NOT NULL,
+    description text,
+    conditions jsonb,
+    dimension_workflow_id bigint,
+    dimension_model_id bigint,
+    dimension_lora_id bigint,
+    dimension_character_id bigint,
+    dimension_avatar_id bigint,
+    dimension_scene_type_id bigint,
+    dimension_segment_position text,
+    failure_count integer NOT NULL DEFAULT 0,
+    total_count integer NOT NULL DEFAULT 0,
+    failure_rate double precision NOT NULL DEFAULT 0,
+    rate_lower double precision,
+    rate_upper double precision,
+    baseline_rate double precision,
+    risk_ratio double precision,
+    rr_lower double precision,
+    rr_upper double precision,
+    p_value double precision,
+    q_value double precision,
+    severity text NOT NULL DEFAULT 'low',
+    status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'resolved', 'inactive')),
+    first_detected_at timestamptz NOT NULL DEFAULT now(),
+    e_value double precision,
+    confirmed_at timestamptz,
+    last_occurrence timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT failure_patterns_key UNIQUE (pattern_key)
+);
+CREATE INDEX failure_patterns_source ON failure_patterns (source, status);
+CREATE INDEX failure_patterns_workflow ON failure_patterns (dimension_workflow_id);
+CREATE INDEX failure_patterns_severity ON failure_patterns (severity);
+COMMENT ON TABLE failure_patterns IS
+    'combinations of conditions that fail significantly more often; an id stays with its pattern for life';
+COMMENT ON COLUMN failure_patterns.id IS 'identity, kept also while a range moves';
+COMMENT ON COLUMN failure_patterns.source IS 'name of the source';
+COMMENT ON COLUMN failure_patterns.pattern_key IS
+    'the conditions in short, as w:5:l:3:c:12:st:7:sp:6+; with the source before it, and a slash, where that is not segments';
+COMMENT ON COLUMN failure_patterns.description IS 'the conditions in words';
+COMMENT ON COLUMN failure_patterns.conditions IS 'the conditions; NULL for a row that failpat did not find itself';
+COMMENT ON COLUMN failure_patterns.dimension_workflow_id IS 'workflow, where it is a condition';
+COMMENT ON COLUMN failure_patterns.dimension_model_id IS 'model, where it is a condition';
+COMMENT ON COLUMN failure_patterns.dimension_lora_id IS 'LoRA, where one is a condition (of a pair, see conditions)';
+COMMENT ON COLUMN failure_patterns.dimension_character_id IS 'character, where it is a condition';
+COMMENT ON COLUMN failure_patterns.dimension_avatar_id IS 'the same as dimension_character_id, always';
+COMMENT ON COLUMN failure_patterns.dimension_scene_type_id IS 'scene type, where it is a condition';
+COMMENT ON COLUMN failure_patterns.dimension_segment_position IS 'range of positions, as 6+ or 1-3, where it is a condition';
+COMMENT ON COLUMN failure_patterns.failure_count IS 'failures in the window';
+COMMENT ON COLUMN failure_patterns.total_count IS 'observations in the window';
+COMMENT ON COLUMN failure_patterns.failure_rate IS 'failure_count / total_count';
+COMMENT ON COLUMN failure_patterns.rate_lower IS 'lower bound of the rate';
+COMMENT ON COLUMN failure_patterns.rate_upper IS 'upper bound of the rate';
+COMMENT ON COLUMN failure_patterns.baseline_rate IS 'rate of all observations of the window';
+COMMENT ON COLUMN failure_patterns.risk_ratio IS 'rate against that of all others';
+COMMENT ON COLUMN failure_patterns.rr_lower IS 'lower bound of the risk ratio';
+COMMENT ON COLUMN failure_patterns.rr_upper IS 'upper bound of the risk ratio';
+COMMENT ON COLUMN failure_patterns.p_value IS 'how likely chance alone does this';
+COMMENT ON COLUMN failure_patterns.q_value IS 'the same, given how many combinations were looked at';
+COMMENT ON COLUMN failure_patterns.severity IS 'high, medium or low';
+COMMENT ON COLUMN failure_patterns.status IS
+    'active: found by the last refresh; inactive: no more; resolved: mended';
+COMMENT ON COLUMN failure_patterns.first_detected_at IS 'when it was first found';
+COMMENT ON COLUMN failure_patterns.e_value IS 'evidence since it was first found';
+COMMENT ON COLUMN failure_patterns.confirmed_at IS 'when that evidence sufficed; NULL while a candidate';
+COMMENT ON COLUMN failure_patterns.last_occurrence IS 'newest failure that it matches';
+COMMENT ON COLUMN failure_patterns.created_at IS 'when the row was made';
+COMMENT ON COLUMN failure_patterns.updated_at IS 'when the row last changed';
+
+CREATE TABLE pattern_fixes (
+    id bigserial PRIMARY KEY,
+    pattern_id bigint NOT NULL REFERENCES failure_patterns ON UPDATE CASCADE ON DELETE CASCADE,
+    fix_description text NOT NULL,
+    fix_parameters jsonb,
+    effectiveness text,
+    reported_by_id bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX pattern_fixes_pattern ON pattern_fixes (pattern_id);
+COMMENT ON TABLE pattern_fixes IS 'what was done about a pattern';
+COMMENT ON COLUMN pattern_fixes.id IS 'identity';
+COMMENT ON COLUMN pattern_fixes.pattern_id IS 'the pattern';
+COMMENT ON COLUMN pattern_fixes.fix_description IS 'what was done';
+COMMENT ON COLUMN pattern_fixes.fix_parameters IS 'with which parameters';
+COMMENT ON COLUMN pattern_fixes.effectiveness IS 'as reported: resolved, improved or no_effect';
+COMMENT ON COLUMN pattern_fixes.reported_by_id IS 'the application''s user who reported it';
+COMMENT ON COLUMN pattern_fixes.created_at IS 'when it was reported';
+COMMENT ON COLUMN pattern_fixes.updated_at IS 'when the row last changed';
+
+SELECT pg_catalog.pg_extension_config_dump('fp_cubes', '');
+SELECT pg_catalog.pg_extension_config_dump('failure_patterns', '');
+SELECT pg_catalog.pg_extension_config_dump('failure_patterns_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('pattern_fixes', '');
+SELECT pg_catalog.pg_extension_config_dump('pattern_fixes_id_seq', '');
+GRANT SELECT ON failure_patterns, pattern_fixes TO PUBLIC;
+
+CREATE FUNCTION fp_pattern_written() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.dimension_avatar_id IS DISTINCT FROM OLD.dimension_avatar_id
+           AND NEW.dimension_character_id IS NOT DISTINCT FROM OLD.dimension_character_id THEN
+            NEW.dimension_character_id := NEW.dimension_avatar_id;
+        ELSE
+            NEW.dimension_avatar_id := NEW.dimension_character_id;
+        END IF;
+        NEW.updated_at := now();
+    ELSE
+        NEW.dimension_character_id := coalesce(NEW.dimension_character_id, NEW.dimension_avatar_id);
+        NEW.dimension_avatar_id := NEW.dimension_character_id;
+    END IF;
+    RETURN NEW;
+END
+$fn$;
+COMMENT ON FUNCTION fp_pattern_written() IS
+    'keeps dimension_avatar_id and dimension_character_id equal, and updated_at current';
+CREATE TRIGGER fp_pattern_written BEFORE INSERT OR UPDATE ON failure_patterns
+    FOR EACH ROW EXECUTE FUNCTION fp_pattern_written();
+
+CREATE FUNCTION fp_fix_written() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+BEGIN
+    NEW.updated_at := now();
+    RETURN NEW;
+END
+$fn$;
+COMMENT ON FUNCTION fp_fix_written() IS 'keeps updated_at current';
+CREATE TRIGGER fp_fix_written BEFORE UPDATE ON pattern_fixes
+    FOR EACH ROW EXECUTE FUNCTION fp_fix_written();
+
+CREATE FUNCTION fp_refresh_lock(source text, wait boolean)
+    RETURNS boolean
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'failpat_refresh_lock';
+COMMENT ON FUNCTION fp_refresh_lock(text, boolean) IS
+    'takes the lock of a source''s refresh to the end of the transaction; false where another session has it';
+REVOKE ALL ON FUNCTION fp_refresh_lock(text, boolean) FROM PUBLIC;
+
+-- How to speak of conditions: prefixes, titles, names of the values in them.
+CREATE FUNCTION fp_condition_words(source text, conditions jsonb)
+    RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    d fp_dimensions;
+    vals text[];
+    labels jsonb;
+    words jsonb := '{}';
+BEGIN
+    FOR d IN SELECT * FROM fp_dimensions x
+             WHERE x.source = fp_condition_words.source AND fp_condition_words.conditions ? x.name LOOP
+        labels := NULL;
+        IF d.label_table IS NOT NULL THEN
+            vals := CASE jsonb_typeof(conditions -> d.name)
+                WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(conditions -> d.name))
+                WHEN 'object' THEN '{}' ELSE ARRAY[conditions ->> d.name] END;
+            BEGIN
+                EXECUTE format('SELECT jsonb_object_agg(k, l) FROM (SELECT %1$I::text AS k, min(%2$I::text) AS l FROM %3$s '
+                               'WHERE %1$I::text = ANY ($1) GROUP BY 1) named',
+                               d.label_key, d.label_column, d.label_table) INTO labels USING vals;
+            EXCEPTION WHEN undefined_table OR undefined_column OR insufficient_privilege OR syntax_error THEN
+                labels := NULL; -- the values speak for themselves
+            END;
+        END IF;
+        words := words || jsonb_build_object(d.name, jsonb_strip_nulls(jsonb_build_object(
+            'key', d.key_prefix, 'title', d.title, 'labels', labels)));
+    END LOOP;
+    RETURN words;
+END
+$fn$;
+COMMENT ON FUNCTION fp_condition_words(text, jsonb) IS
+    'key prefixes, titles and names of values for the conditions of a pattern of a source';
+
+CREATE FUNCTION fp_pattern_identity(conditions jsonb)
+    RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT coalesce(jsonb_object_agg(c.key, CASE jsonb_typeof(c.value) WHEN 'object' THEN 'true'::jsonb ELSE c.value END), '{}')
+    FROM jsonb_each(conditions) AS c (key, value);
+END;
+COMMENT ON FUNCTION fp_pattern_identity(jsonb) IS
+    'what of its conditions makes a pattern the same pattern: all but the bounds of ranges';
+
+CREATE FUNCTION fp_rebuild(source text)
+    RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    marked bigint;
+BEGIN
+    PERFORM fp_refresh_lock(fp_rebuild.source, true);
+    DELETE FROM fp_cubes c WHERE c.source = fp_rebuild.source;
+    INSERT INTO fp_dirty (source, bucket, at)
+    SELECT DISTINCT s.source, fp_bucket(o.observed_at, s.bucket, s.bucket_zone), statement_timestamp()
+    FROM fp_sources s JOIN fp_observations o ON o.source = s.source
+    WHERE s.source = fp_rebuild.source;
+    GET DIAGNOSTICS marked = ROW_COUNT;
+    RETURN marked;
+END
+$fn$;
+COMMENT ON FUNCTION fp_rebuild(text) IS
+    'throws the cubes of a source away and has the next refresh count all its observations again; needed after its bucket or dimensions changed';
+REVOKE ALL ON FUNCTION fp_rebuild(text) FROM PUBLIC;
+
 CREATE FUNCTION fp_forget(source text)
     RETURNS void
     LANGUAGE plpgsql
     SET search_path FROM CURRENT
 AS $fn$
+#variable_conflict use_column
 BEGIN
+    DELETE FROM fp_cubes c WHERE c.source = fp_forget.source;
+    DELETE FROM failure_patterns f WHERE f.source = fp_forget.source;
 END
 $fn$;
 COMMENT ON FUNCTION fp_forget(text) IS 'removes cubes and patterns of a source';
 REVOKE ALL ON FUNCTION fp_forget(text) FROM PUBLIC;
+
+-- The steps of a refresh. Each takes the lock, does its part right whatever
+-- was done before, and can be the last one.
+
+CREATE FUNCTION fp_refresh_begin(source text)
+    RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+BEGIN
+    PERFORM fp_refresh_lock(fp_refresh_begin.source, true);
+    IF NOT EXISTS (SELECT FROM fp_sources s WHERE s.source = fp_refresh_begin.source) THEN
+        RAISE undefined_object USING
+            MESSAGE = format('there is no source %s', quote_ident(fp_refresh_begin.source));
+    END IF;
+    INSERT INTO fp_source_state AS t (source, refresh_started_at)
+    VALUES (fp_refresh_begin.source, clock_timestamp())
+    ON CONFLICT (source) DO UPDATE SET refresh_started_at = clock_timestamp(), error = NULL, error_at = NULL;
+    RETURN 0;
+END
+$fn$;
+COMMENT ON FUNCTION fp_refresh_begin(text) IS 'step of a refresh: notes that it begins';
+REVOKE ALL ON FUNCTION fp_refresh_begin(text) FROM PUBLIC;
+
+CREATE FUNCTION fp_refresh_error(source text, error text)
+    RETURNS void
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+BEGIN
+    UPDATE fp_source_state t SET error = fp_refresh_error.error, error_at = clock_timestamp()
+    WHERE t.source = fp_refresh_error.source;
+    RAISE WARNING 'failpat could not refresh source %: %', quote_ident(fp_refresh_error.source), fp_refresh_error.error;
+END
+$fn$;
+COMMENT ON FUNCTION fp_refresh_error(text, text) IS 'notes and warns of an error of a refresh';
+REVOKE ALL ON FUNCTION fp_refresh_error(text, text) FROM PUBLIC;
+
+CREATE FUNCTION fp_refresh_pending(source text)
+    RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    src fp_sources;
+    started timestamptz;
+    keys text[];
+    some_keys text[];
+    rows tid[];
+    got record;
+    row fp_pending;
+    at timestamptz;
+    problem text;
+    alone boolean := false;
+BEGIN
+    PERFORM fp_refresh_lock(fp_refresh_pending.source, true);
+    SELECT * INTO src FROM fp_sources s WHERE s.source = fp_refresh_pending.source AND s.observations IS NOT NULL;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    SELECT t.refresh_started_at INTO started FROM fp_source_state t WHERE t.source = src.source;
+    keys := ARRAY(SELECT DISTINCT p.source_key FROM fp_pending p
+                  WHERE p.source = src.source AND (p.tried_at IS NULL OR p.tried_at < started)
+                  ORDER BY p.source_key LIMIT 200);
+    IF keys = '{}' THEN
+        RETURN 0;
+    END IF;
+    some_keys := keys;
+    LOOP
+        BEGIN
+            -- What is there now is answered by what is read after: a mark that
+            -- comes in between stays.
+            SELECT array_agg(p.ctid) INTO rows FROM fp_pending p
+            WHERE p.source = src.source AND p.source_key = ANY (some_keys);
+            SELECT c.shown, c.busy INTO got FROM fp_capture_keys(src.source, some_keys) c;
+            FOR row IN SELECT p.* FROM fp_pending p
+                       WHERE p.ctid = ANY (rows) AND p.obs_key IS NOT NULL
+                         AND p.obs_key <> ALL (got.shown) AND p.source_key <> ALL (got.busy)
+                       ORDER BY p.obs_key, p.at LOOP
+                -- its rows have gone: what was seen of them is all there is
+                INSERT INTO fp_observations AS o (source, obs_key, source_key, observed_at, failed, failed_checks, job, dims, changed_at)
+                VALUES (row.source, row.obs_key, row.source_key, row.observed_at, row.failed, row.failed_checks, row.job, row.dims, statement_timestamp())
+                ON CONFLICT (source, obs_key) DO UPDATE SET
+                    failed = o.failed OR excluded.failed,
+                    failed_checks = ARRAY(SELECT DISTINCT u COLLATE "C" FROM unnest(o.failed_checks || excluded.failed_checks) u ORDER BY 1),
+                    job = coalesce(o.job, excluded.job), dims = excluded.dims || o.dims, changed_at = excluded.changed_at
+                RETURNING o.observed_at INTO at;
+                INSERT INTO fp_dirty (source, bucket, at)
+                VALUES (src.source, fp_bucket(at, src.bucket, src.bucket_zone), statement_timestamp());
+            END LOOP;
+            DELETE FROM fp_pending p WHERE p.ctid = ANY (rows) AND p.source_key <> ALL (got.busy);
+            UPDATE fp_pending p SET tried_at = clock_timestamp() WHERE p.ctid = ANY (rows) AND p.source_key = ANY (got.busy);
+        EXCEPTION WHEN OTHERS THEN
+            IF cardinality(some_keys) > 1 THEN
+                alone := true; -- one of them: each by itself
+                some_keys := '{}';
+            ELSE
+                problem := SQLERRM;
+                UPDATE fp_pending p SET tried_at = clock_timestamp(), error = problem
+                WHERE p.source = src.source AND p.source_key = ANY (some_keys);
+            END IF;
+        END;
+        EXIT WHEN NOT alone OR keys = '{}';
+        some_keys := keys[1:1];
+        keys := keys[2:];
+    END LOOP;
+    IF problem IS NOT NULL THEN
+        PERFORM fp_refresh_error(src.source, problem);
+    END IF;
+    RETURN 1;
+END
+$fn$;
+COMMENT ON FUNCTION fp_refresh_pending(text) IS
+    'step of a refresh: reads keys again that capture could not settle; 0 when none is left';
+REVOKE ALL ON FUNCTION fp_refresh_pending(text) FROM PUBLIC;
+
+CREATE FUNCTION fp_refresh_cubes(source text)
+    RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    src fp_sources;
+    buckets timestamptz[];
+    b timestamptz;
+    newest timestamptz;
+    ordinals text[];
+    counted bigint;
+    made failure_cube;
+BEGIN
+    PERFORM fp_refresh_lock(fp_refresh_cubes.source, true);
+    SELECT * INTO src FROM fp_sources s WHERE s.source = fp_refresh_cubes.source;
+    buckets := ARRAY(SELECT DISTINCT d.bucket FROM fp_dirty d WHERE d.source = src.source ORDER BY 1 LIMIT 16);
+    IF buckets = '{}' THEN
+        RETURN 0;
+    END IF;
+    ordinals := ARRAY(SELECT d.name FROM fp_dimensions d WHERE d.source = src.source AND d.kind = 'ordinal' ORDER BY 1);
+    -- First the marks, then the observations, each with a snapshot of its own:
+    -- what is committed in between is counted, and counted again for its mark.
+    WITH gone AS (DELETE FROM fp_dirty d WHERE d.source = src.source AND d.bucket = ANY (buckets) RETURNING d.at)
+    SELECT max(at) INTO newest FROM gone;
+    UPDATE fp_source_state t SET captured_at = greatest(t.captured_at, newest) WHERE t.source = src.source;
+    FOREACH b IN ARRAY buckets LOOP
+        -- the two days cover what clocks put back do to a bucket
+        SELECT failure_cube(o.failed,
+                            CASE WHEN src.cluster AND o.job IS NOT NULL THEN o.dims || jsonb_build_object('job', o.job) ELSE o.dims END,
+                            ordinals, CASE WHEN src.cluster THEN '{job}'::text[] ELSE '{}' END, o.failed_checks),
+               count(*)
+        INTO made, counted
+        FROM fp_observations o
+        WHERE o.source = src.source
+          AND (o.observed_at = b
+               OR o.observed_at >= b - interval '1 day' AND o.observed_at < b + src.bucket + interval '1 day'
+                  AND fp_bucket(o.observed_at, src.bucket, src.bucket_zone) = b);
+        IF counted = 0 THEN
+            DELETE FROM fp_cubes c WHERE c.source = src.source AND c.bucket = b;
+        ELSE
+            INSERT INTO fp_cubes AS c (source, bucket, cube, observations) VALUES (src.source, b, made, counted)
+            ON CONFLICT (source, bucket) DO UPDATE
+                SET cube = excluded.cube, observations = excluded.observations, refreshed_at = now();
+        END IF;
+    END LOOP;
+    RETURN cardinality(buckets);
+EXCEPTION WHEN OTHERS THEN
+    PERFORM fp_refresh_error(fp_refresh_cubes.source, SQLERRM);
+    RETURN 0;
+END
+$fn$;
+COMMENT ON FUNCTION fp_refresh_cubes(text) IS
+    'step of a refresh: counts some buckets again that capture marked; 0 when none is left';
+REVOKE ALL ON FUNCTION fp_refresh_cubes(text) FROM PUBLIC;
+
+CREATE FUNCTION fp_last_failure(source text, conditions jsonb)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    c record;
+    equal jsonb := '{}';
+    ranges text := '';
+    result timestamptz;
+BEGIN
+    FOR c IN SELECT e.key, e.value, d.kind FROM jsonb_each(conditions) e
+             LEFT JOIN fp_dimensions d ON d.source = fp_last_failure.source AND d.name = e.key LOOP
+        IF jsonb_typeof(c.value) = 'object' THEN
+            IF c.value ? 'min' THEN
+                ranges := ranges || format(' AND (o.dims ->> %L)::numeric >= %L::numeric', c.key, c.value ->> 'min');
+            END IF;
+            IF c.value ? 'max' THEN
+                ranges := ranges || format(' AND (o.dims ->> %L)::numeric <= %L::numeric', c.key, c.value ->> 'max');
+            END IF;
+        ELSIF c.kind = 'set' AND jsonb_typeof(c.value) <> 'array' THEN
+            equal := equal || jsonb_build_object(c.key, jsonb_build_array(c.value));
+        ELSE
+            equal := equal || jsonb_build_object(c.key, c.value);
+        END IF;
+    END LOOP;
+    EXECUTE 'SELECT o.observed_at FROM fp_observations o WHERE o.source = $1 AND o.failed AND o.dims @> $2'
+            || ranges || ' ORDER BY o.observed_at DESC LIMIT 1'
+        INTO result USING fp_last_failure.source, equal;
+    RETURN result;
+END
+$fn$;
+COMMENT ON FUNCTION fp_last_failure(text, jsonb) IS 'time of the newest failure that meets the conditions';
+REVOKE ALL ON FUNCTION fp_last_failure(text, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION fp_refresh_patterns(source text)
+    RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    src fp_sources;
+    cubes failure_cube[];
+    found_ids bigint[] := '{}';
+    p record;
+    words jsonb;
+    key text;
+    sentence text;
+    pid bigint;
+BEGIN
+    PERFORM fp_refresh_lock(fp_refresh_patterns.source, true);
+    SELECT * INTO src FROM fp_sources s WHERE s.source = fp_refresh_patterns.source;
+    SELECT array_agg(c.cube ORDER BY c.bucket) INTO cubes FROM fp_cubes c
+    WHERE c.source = src.source AND c.bucket > now() - src.window_length - src.bucket;
+    -- a pattern that is exactly what it was comes before one whose range moved
+    FOR p IN SELECT m.*, m.conditions AS cond, fp_pattern_identity(m.conditions) AS identity
+             FROM fp_patterns(coalesce(cubes, '{}'), src.max_arity, src.alpha, src.min_trials, src.min_risk_ratio) m
+             ORDER BY NOT EXISTS (SELECT FROM failure_patterns f
+                                  WHERE f.source = src.source AND f.conditions = m.conditions), m.p_value, m.pattern_key LOOP
+        words := fp_condition_words(src.source, p.cond);
+        key := CASE WHEN src.source = 'segments' THEN '' ELSE src.source || '/' END || fp_pattern_key(p.cond, words);
+        sentence := fp_pattern_text(p.cond, words);
+        SELECT f.id INTO pid FROM failure_patterns f
+        WHERE f.source = src.source AND f.id <> ALL (found_ids)
+          AND (fp_pattern_identity(f.conditions) = p.identity OR f.conditions IS NULL AND f.pattern_key = key)
+        ORDER BY f.conditions = p.cond DESC NULLS LAST, f.status = 'active' DESC, f.id LIMIT 1;
+        IF NOT FOUND THEN
+            pid := nextval('failure_patterns_id_seq');
+        END IF;
+        -- a key that another pattern had until its range moved
+        UPDATE failure_patterns f SET pattern_key = f.pattern_key || '#' || f.id
+        WHERE f.pattern_key = key AND f.id <> pid;
+        INSERT INTO failure_patterns AS f (id, source, pattern_key, description, conditions,
+            dimension_workflow_id, dimension_model_id, dimension_lora_id, dimension_character_id, dimension_scene_type_id,
+            dimension_segment_position, failure_count, total_count, failure_rate, rate_lower, rate_upper, baseline_rate,
+            risk_ratio, rr_lower, rr_upper, p_value, q_value, severity, last_occurrence)
+        VALUES (pid, src.source, key, sentence, p.cond,
+            fp_condition_id(p.cond, 'workflow'), fp_condition_id(p.cond, 'model'), fp_condition_id(p.cond, 'lora'),
+            coalesce(fp_condition_id(p.cond, 'character'), fp_condition_id(p.cond, 'avatar')), fp_condition_id(p.cond, 'scene_type'),
+            CASE WHEN p.cond ? 'segment_position' THEN
+                regexp_replace(fp_pattern_key(jsonb_build_object('segment_position', p.cond -> 'segment_position')), '^sp:', '') END,
+            least(p.failures, 2147483647), least(p.trials, 2147483647), p.rate, p.lower, p.upper, p.baseline_rate,
+            p.risk_ratio, p.rr_lower, p.rr_upper, p.p_value, p.q_value, p.severity, fp_last_failure(src.source, p.cond))
+        ON CONFLICT (id) DO UPDATE SET
+            pattern_key = excluded.pattern_key, description = excluded.description, conditions = excluded.conditions,
+            dimension_workflow_id = excluded.dimension_workflow_id, dimension_model_id = excluded.dimension_model_id,
+            dimension_lora_id = excluded.dimension_lora_id, dimension_character_id = excluded.dimension_character_id,
+            dimension_scene_type_id = excluded.dimension_scene_type_id,
+            dimension_segment_position = excluded.dimension_segment_position,
+            failure_count = excluded.failure_count, total_count = excluded.total_count, failure_rate = excluded.failure_rate,
+            rate_lower = excluded.rate_lower, rate_upper = excluded.rate_upper, baseline_rate = excluded.baseline_rate,
+            risk_ratio = excluded.risk_ratio, rr_lower = excluded.rr_lower, rr_upper = excluded.rr_upper,
+            p_value = excluded.p_value, q_value = excluded.q_value, severity = excluded.severity,
+            status = CASE f.status WHEN 'inactive' THEN 'active' ELSE f.status END,
+            last_occurrence = excluded.last_occurrence;
+        found_ids := found_ids || pid;
+    END LOOP;
+    UPDATE failure_patterns f SET status = 'inactive'
+    WHERE f.source = src.source AND f.status = 'active' AND f.conditions IS NOT NULL AND f.id <> ALL (found_ids);
+    UPDATE fp_source_state t
+    SET refreshed_at = clock_timestamp(),
+        refresh_ms = extract(epoch FROM clock_timestamp() - t.refresh_started_at) * 1000
+    WHERE t.source = src.source;
+    RETURN cardinality(found_ids);
+EXCEPTION WHEN OTHERS THEN
+    PERFORM fp_refresh_error(fp_refresh_patterns.source, SQLERRM);
+    RETURN 0;
+END
+$fn$;
+COMMENT ON FUNCTION fp_refresh_patterns(text) IS
+    'step of a refresh: mines the window and brings failure_patterns up to date; returns the number found';
+REVOKE ALL ON FUNCTION fp_refresh_patterns(text) FROM PUBLIC;
+
+CREATE FUNCTION fp_condition_id(conditions jsonb, name text)
+    RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE WHEN v ~ '^[0-9]{1,18}$' THEN v::bigint END
+    FROM (SELECT CASE jsonb_typeof(conditions -> name)
+                     WHEN 'array' THEN CASE jsonb_array_length(conditions -> name) WHEN 1 THEN conditions -> name ->> 0 END
+                     WHEN 'object' THEN NULL ELSE conditions ->> name END AS v) AS one;
+END;
+COMMENT ON FUNCTION fp_condition_id(jsonb, text) IS 'the id that a condition asks for, NULL where it asks for none or for several';
+
+CREATE FUNCTION fp_refresh_now(source text)
+    RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+BEGIN
+    IF NOT fp_refresh_lock(fp_refresh_now.source, false) THEN
+        RETURN false;
+    END IF;
+    PERFORM fp_refresh_begin(fp_refresh_now.source);
+    WHILE fp_refresh_pending(fp_refresh_now.source) > 0 LOOP
+    END LOOP;
+    WHILE fp_refresh_cubes(fp_refresh_now.source) > 0 LOOP
+    END LOOP;
+    PERFORM fp_refresh_patterns(fp_refresh_now.source);
+    RETURN true;
+END
+$fn$;
+COMMENT ON FUNCTION fp_refresh_now(text) IS
+    'refreshes a source within this transaction; false where another session is at it';
+REVOKE ALL ON FUNCTION fp_refresh_now(text) FROM PUBLIC;
+
+CREATE PROCEDURE fp_refresh(source text DEFAULT NULL)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'failpat_refresh';
+COMMENT ON PROCEDURE fp_refresh(text) IS
+    'brings cubes and patterns of a source (of all, without one) up to date, in small transactions; waits for another session''s refresh';
+REVOKE ALL ON PROCEDURE fp_refresh(text) FROM PUBLIC;
+
+CREATE FUNCTION fp_status()
+    RETURNS TABLE (
+        source text, attached boolean, refresh text, observations bigint, failures bigint,
+        newest_observation timestamptz, last_capture timestamptz, last_refresh timestamptz, refresh_ms double precision,
+        dirty_buckets bigint, pending_keys bigint, backfill_done boolean,
+        active_patterns bigint, error text, error_at timestamptz)
+    LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT s.source, s.observations IS NOT NULL, s.refresh, o.n, o.f, o.newest,
+        greatest(t.captured_at, d.newest), t.refreshed_at, t.refresh_ms,
+        d.n, p.n, coalesce(t.backfill_done, false),
+        (SELECT count(*) FROM failure_patterns f WHERE f.source = s.source AND f.status = 'active'),
+        coalesce(t.error, p.error), coalesce(t.error_at, p.newest)
+    FROM fp_sources s
+    LEFT JOIN fp_source_state t ON t.source = s.source
+    CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE x.failed) AS f, max(x.observed_at) AS newest
+                        FROM fp_observations x WHERE x.source = s.source) o
+    CROSS JOIN LATERAL (SELECT count(DISTINCT x.bucket) AS n, max(x.at) AS newest
+                        FROM fp_dirty x WHERE x.source = s.source) d
+    CROSS JOIN LATERAL (SELECT count(DISTINCT x.source_key) AS n,
+                            (array_agg(x.error ORDER BY x.at DESC) FILTER (WHERE x.error IS NOT NULL))[1] AS error,
+                            max(x.at) FILTER (WHERE x.error IS NOT NULL) AS newest
+                        FROM fp_pending x WHERE x.source = s.source) p
+    ORDER BY s.source;
+END;
+COMMENT ON FUNCTION fp_status() IS
+    'each source: what was captured, when it was refreshed, what waits, and the last error';
