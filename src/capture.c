@@ -15,11 +15,12 @@
  *   to the end of its transaction, and reads with a snapshot taken under it,
  *   whatever the isolation level: the second sees what the first committed.
  *
- * - The lock is polled for, with a bound, and never waited for in the lock
- *   manager's queue.  So capture is no edge in its graph of waits, and no
- *   statement of the platform's can become the victim of a deadlock because
- *   of us.  Keys that stay locked, and those beyond a number that could
- *   exhaust the lock table, go to fp_pending, with what was seen of them.
+ * - No statement of the platform's may become the victim of a deadlock because
+ *   of us.  So a wait for a key looks for a deadlock at once (after 1 ms) and
+ *   is its victim, and it ends before half of deadlock_timeout has passed:
+ *   whoever began to wait for this transaction later looks only then.  Keys
+ *   that stay locked, and those beyond a number that could exhaust the lock
+ *   table, go to fp_pending, with what was seen of them.
  *
  * - The view is read as its owner, our tables are written as theirs: whoever
  *   may write scores needs no other right.  Both with the restrictions that
@@ -41,8 +42,8 @@
 #include "executor/executor.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "storage/latch.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -53,7 +54,6 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
-#include "utils/wait_event.h"
 
 #include "capture.h"
 
@@ -136,45 +136,115 @@ failpat_capture_init(void)
 }
 
 /*
- * Locks a key of a source to the end of the transaction; false where another
- * transaction has it until the deadline (0: do not wait).
+ * Does some work in a subtransaction; true if it succeeded.  Where it raised
+ * an error its changes and locks are undone, and the error is in *error.
  */
-bool
-failpat_lock(uint16 class, const char *source, const char *key,
-			 TimestampTz deadline)
+static bool
+contained(void (*work)(void *), void *arg, ErrorData **error)
+{
+	MemoryContext cx = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(cx);
+	PG_TRY();
+	{
+		work(arg);
+		ReleaseCurrentSubTransaction();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(cx);
+		*error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cx);
+	CurrentResourceOwner = owner;
+	return done;
+}
+
+/* A wait for one lock, for contained(). */
+typedef struct LockWait
 {
 	LOCKTAG tag;
-	uint64	hash;
-	long	nap = 1;
+	int		wait; /* bound, in milliseconds */
+} LockWait;
+
+/*
+ * Waits for a lock, with the settings under which the platform's statements
+ * are safe from it (see the head of this file).
+ */
+static void
+wait_for_lock(void *arg)
+{
+	LockWait *lock = arg;
+	char	  wait[32];
+	int		  nest = NewGUCNestLevel();
+
+	snprintf(wait, sizeof(wait), "%d", lock->wait);
+	(void) set_config_option("lock_timeout", wait, PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("deadlock_timeout", "1", PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("log_lock_waits", "off", PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) LockAcquire(&lock->tag, ExclusiveLock, false, false);
+	AtEOXact_GUC(false, nest);
+}
+
+/*
+ * Locks a key of a source to the end of the transaction; false where another
+ * transaction has it for longer than the wait, in milliseconds (0: do not
+ * wait), or where waiting would be a deadlock.  With a wait below 0 it waits
+ * as any statement does, and fails as any does.
+ */
+bool
+failpat_lock(uint16 class, const char *source, const char *key, int wait)
+{
+	LockWait   lock;
+	uint64	   hash;
+	ErrorData *error = NULL;
 
 	hash = hash_bytes_extended((const unsigned char *) source,
 							   (int) strlen(source), 0);
 	hash = hash_bytes_extended((const unsigned char *) key, (int) strlen(key),
 							   hash);
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32),
+	SET_LOCKTAG_ADVISORY(lock.tag, MyDatabaseId, (uint32) (hash >> 32),
 						 (uint32) hash, class);
-	for (;;)
+	switch (LockAcquire(&lock.tag, ExclusiveLock, false, true))
 	{
-		switch (LockAcquire(&tag, ExclusiveLock, false, true))
-		{
-			case LOCKACQUIRE_OK:
-				locks_taken++;
-				return true;
-			case LOCKACQUIRE_ALREADY_HELD:
-			case LOCKACQUIRE_ALREADY_CLEAR:
-				return true;
-			case LOCKACQUIRE_NOT_AVAIL:
-				break;
-		}
-		if (deadline == 0 || GetCurrentTimestamp() >= deadline)
-			return false;
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, nap,
-						 PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-		nap = Min(nap * 2, 8);
+		case LOCKACQUIRE_OK:
+			locks_taken++;
+			return true;
+		case LOCKACQUIRE_ALREADY_HELD:
+		case LOCKACQUIRE_ALREADY_CLEAR:
+			return true;
+		case LOCKACQUIRE_NOT_AVAIL:
+			break;
 	}
+
+	if (wait < 0)
+	{
+		(void) LockAcquire(&lock.tag, ExclusiveLock, false, false);
+		return true;
+	}
+	lock.wait = Min(wait, DeadlockTimeout / 2);
+	if (lock.wait <= 0)
+		return false;
+	if (contained(wait_for_lock, &lock, &error))
+	{
+		locks_taken++;
+		return true;
+	}
+	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
+		error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
+		ReThrowError(error);
+	FreeErrorData(error);
+	return false;
 }
 
 static void
@@ -420,10 +490,10 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext batch =
 		AllocSetContextCreate(outer, "failpat batch", ALLOCSET_DEFAULT_SIZES);
-	TimestampTz deadline = 0;
-	Oid			save_user;
-	int			save_context;
-	int			context;
+	int wait = failpat_lock_wait;
+	Oid save_user;
+	int save_context;
+	int context;
 
 	GetUserIdAndSecContext(&save_user, &save_context);
 	context = save_context | SECURITY_LOCAL_USERID_CHANGE |
@@ -460,16 +530,16 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 
 			if (locks_taken >= failpat_max_key_locks)
 				state = KEY_MANY;
-			else if (!failpat_lock(FAILPAT_LOCK_KEY, source->name, texts[i],
-								   0))
+			else
 			{
-				if (deadline == 0)
-					deadline =
-						TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													failpat_lock_wait);
+				TimestampTz before = GetCurrentTimestamp();
+
 				if (!failpat_lock(FAILPAT_LOCK_KEY, source->name, texts[i],
-								  deadline))
+								  wait))
 					state = KEY_BUSY;
+				/* the bound is one for the whole statement */
+				wait -= Min(wait, (int) TimestampDifferenceMilliseconds(
+									  before, GetCurrentTimestamp()));
 			}
 			if (state != KEY_SETTLED)
 			{
@@ -646,38 +716,6 @@ refresh_source(void *arg)
 		elog(ERROR, "SPI_execute_with_args failed");
 	SPI_finish();
 	SetUserIdAndSecContext(save_user, save_context);
-}
-
-/*
- * Does some work in a subtransaction; true if it succeeded.  Where it raised
- * an error its changes and locks are undone, and the error is in *error.
- */
-static bool
-contained(void (*work)(void *), void *arg, ErrorData **error)
-{
-	MemoryContext cx = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cx);
-	PG_TRY();
-	{
-		work(arg);
-		ReleaseCurrentSubTransaction();
-		done = true;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(cx);
-		*error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(cx);
-	CurrentResourceOwner = owner;
-	return done;
 }
 
 /*

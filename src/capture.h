@@ -117,6 +117,6 @@ extern Datum failpat_bucket_start(Datum at, Interval *width, text *zone);
 /* capture.c */
 extern void failpat_capture_init(void);
 extern bool failpat_lock(uint16 class, const char *source, const char *key,
-						 TimestampTz deadline);
+						 int wait);
 
 #endif /* FAILPAT_CAPTURE_H */

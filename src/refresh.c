@@ -121,10 +121,10 @@ failpat_backfill(PG_FUNCTION_ARGS)
 Datum
 failpat_refresh_lock(PG_FUNCTION_ARGS)
 {
-	char	   *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	TimestampTz deadline = PG_GETARG_BOOL(1) ? DT_NOEND : 0;
+	char *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
-	PG_RETURN_BOOL(failpat_lock(FAILPAT_LOCK_REFRESH, source, "", deadline));
+	PG_RETURN_BOOL(failpat_lock(FAILPAT_LOCK_REFRESH, source, "",
+								PG_GETARG_BOOL(1) ? -1 : 0));
 }
 
 /* Commits where that is allowed, and can be cancelled in any case. */
