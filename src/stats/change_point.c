@@ -321,9 +321,40 @@ beyond_both(const FpSeries *series, int from, int i, int j, int to)
 }
 
 /*
+ * Chance of a spike of that gain anywhere: Chernoff's bound on the tail of a
+ * stretch of counts, over all stretches that long.
+ */
+static double
+spike_p(const Search *s, double gain)
+{
+	return fmin(1, 2.0 * s->n * s->options->max_spike * exp(-gain / 2));
+}
+
+/* Note that the active buckets from .. to - 1 are a spike. */
+static void
+add_spike(Search *s, int from, int to, double gain, double p)
+{
+	FpChange *spike;
+
+	if (s->nspikes == s->spikes_size)
+	{
+		s->spikes = fp_realloc_array(s->arena, s->spikes, FpChange,
+									 s->spikes_size, s->spikes_size * 2);
+		s->spikes_size *= 2;
+	}
+	spike = &s->spikes[s->nspikes++];
+	memset(spike, 0, sizeof(*spike));
+	spike->kind = FP_SPIKE;
+	spike->at = spike->at_lower = s->active[from];
+	spike->at_upper = s->active[to - 1];
+	spike->gain = gain;
+	spike->p_value = p;
+}
+
+/*
  * Take out the stretches of at most max_spike buckets around which the rate
- * is the same, or that stick out from both sides.  Returns whether there were
- * any.
+ * is the same, or that stick out from both sides; and one at the very start,
+ * where a window of time has cut a transient.  Returns whether there were any.
  */
 static bool
 take_spikes_out(Search *s)
@@ -334,6 +365,20 @@ take_spikes_out(Search *s)
 	int				next = 0; /* first active bucket not yet kept */
 	bool			found = false;
 
+	if (s->nstretches > 1 && s->active[0] == 0 &&
+		cuts[1] <= s->options->max_spike &&
+		cuts[2] - cuts[1] > 2 * s->options->max_spike)
+	{
+		double gain = fp_split_gain(series, 0, cuts[1], cuts[2]);
+		double p = spike_p(s, gain);
+
+		if (p <= s->options->alpha)
+		{
+			add_spike(s, 0, cuts[1], gain, p);
+			next = cuts[1];
+			found = true;
+		}
+	}
 	for (int i = 1; i + 1 < s->nstretches; i++)
 	{
 		/* a transient may itself be of more than one stretch */
@@ -364,30 +409,9 @@ take_spikes_out(Search *s)
 			else
 				continue;
 
-			/*
-			 * Chernoff's bound on the tail of a stretch of counts, over all
-			 * stretches that long.
-			 */
-			p = 2.0 * s->n * s->options->max_spike * exp(-gain / 2);
+			p = spike_p(s, gain);
 			if (p <= s->options->alpha)
-			{
-				FpChange *spike;
-
-				if (s->nspikes == s->spikes_size)
-				{
-					s->spikes =
-						fp_realloc_array(s->arena, s->spikes, FpChange,
-										 s->spikes_size, s->spikes_size * 2);
-					s->spikes_size *= 2;
-				}
-				spike = &s->spikes[s->nspikes++];
-				memset(spike, 0, sizeof(*spike));
-				spike->kind = FP_SPIKE;
-				spike->at = spike->at_lower = s->active[cuts[i]];
-				spike->at_upper = s->active[cuts[j + 1] - 1];
-				spike->gain = gain;
-				spike->p_value = Min(p, 1);
-			}
+				add_spike(s, cuts[i], cuts[j + 1], gain, p);
 			while (next < cuts[i])
 				s->active[kept++] = s->active[next++];
 			next = cuts[j + 1];

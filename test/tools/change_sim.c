@@ -3,14 +3,23 @@
  * change_sim.c
  *		What the change-point search does on series whose truth is known.
  *
- * usage: change_sim [SERIES [KIND]]
+ * usage: change_sim [SERIES [KIND [tsv]]]
  *
  * Draws SERIES (400) seeded series of every kind, or of the kinds whose name
  * begins with KIND, searches them, and prints one line for each kind and
  * nominal level: the share of series with a false alarm, or recall, precision
  * and F1 of the planted shifts (found within 3 buckets), how often the
  * interval of a place holds the true one and its median width, and the share
- * of planted spikes that became a shift.  test/tools/change-sim builds it.
+ * of planted spikes that became a shift.  Two rivals see the same series: a
+ * p-chart (three-sigma limits around the mean of the series), and the best
+ * division by normal means of the rates, scaled by the median absolute
+ * deviation of their differences, with the penalty MBIC (Zhang and Siegmund
+ * 2007): what a careful user gets from cpt.mean of R's changepoint package by
+ * default.  It is solved here by the quadratic recursion, since the package
+ * is not in Debian.
+ *
+ * With "tsv" the lines are those of a benchmark: what, ours, a rival's, an
+ * empty field, target, verdict.  test/tools/change-sim builds it.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -20,7 +29,7 @@
 
 #include <math.h>
 
-#define MAX_T 100000
+#define MAX_T 1000
 #define MAX_SHIFTS 16
 
 static uint64 state;
@@ -109,32 +118,33 @@ typedef struct Kind
 	double		factor; /* odds go up by it, or down again */
 	int			spikes; /* single buckets with spike odds */
 	double		spike;
+	bool		required; /* F1 of .95 */
 } Kind;
 
 static const Kind kinds[] = {
-	{"quiet plain 20 x 50", 20, 50, 0.1, 1, 0, 1, 0, 1},
-	{"quiet plain 60 x 50", 60, 50, 0.1, 1, 0, 1, 0, 1},
-	{"quiet plain 300 x 50", 300, 50, 0.1, 1, 0, 1, 0, 1},
-	{"quiet plain 300 x 500", 300, 500, 0.1, 1, 0, 1, 0, 1},
-	{"quiet plain 300 x 10 rare", 300, 10, 0.01, 1, 0, 1, 0, 1},
-	{"quiet plain 300 x 200 weekly", 300, -200, 0.1, 1, 0, 1, 0, 1},
-	{"quiet plain 1000 x 50", 1000, 50, 0.1, 1, 0, 1, 0, 1},
-	{"quiet phi3 20 x 50", 20, 50, 0.1, 3, 0, 1, 0, 1},
-	{"quiet phi3 60 x 50", 60, 50, 0.1, 3, 0, 1, 0, 1},
-	{"quiet phi3 300 x 50", 300, 50, 0.1, 3, 0, 1, 0, 1},
-	{"quiet phi3 300 x 500", 300, 500, 0.1, 3, 0, 1, 0, 1},
-	{"quiet phi3 300 x 200 weekly", 300, -200, 0.1, 3, 0, 1, 0, 1},
-	{"quiet phi3 1000 x 50", 1000, 50, 0.1, 3, 0, 1, 0, 1},
-	{"steps double 300 x 50", 300, 50, 0.1, 1, 3, -2, 0, 1},
-	{"steps 1.5 odds 300 x 50", 300, 50, 0.1, 1, 3, 1.5, 0, 1},
-	{"steps double 300 x 10", 300, 10, 0.1, 1, 3, -2, 0, 1},
-	{"steps double 60 x 50", 60, 50, 0.1, 1, 1, -2, 0, 1},
-	{"steps double phi3 300 x 50", 300, 50, 0.1, 3, 3, -2, 0, 1},
-	{"steps rare 300 x 50", 300, 50, 0.01, 1, 3, -3, 0, 1},
-	{"steps double with spikes 300 x 50", 300, 50, 0.1, 1, 3, -2, 3, 8},
-	{"spikes 300 x 50", 300, 50, 0.1, 1, 0, 1, 5, 8},
-	{"spikes huge 300 x 50", 300, 50, 0.1, 1, 0, 1, 5, 50},
-	{"spikes phi3 300 x 50", 300, 50, 0.1, 3, 0, 1, 5, 20},
+	{"quiet plain 20 x 50", 20, 50, 0.1, 1, 0, 1, 0, 1, false},
+	{"quiet plain 60 x 50", 60, 50, 0.1, 1, 0, 1, 0, 1, false},
+	{"quiet plain 300 x 50", 300, 50, 0.1, 1, 0, 1, 0, 1, false},
+	{"quiet plain 300 x 500", 300, 500, 0.1, 1, 0, 1, 0, 1, false},
+	{"quiet plain 300 x 10 rare", 300, 10, 0.01, 1, 0, 1, 0, 1, false},
+	{"quiet plain 300 x 200 weekly", 300, -200, 0.1, 1, 0, 1, 0, 1, false},
+	{"quiet plain 1000 x 50", 1000, 50, 0.1, 1, 0, 1, 0, 1, false},
+	{"quiet phi3 20 x 50", 20, 50, 0.1, 3, 0, 1, 0, 1, false},
+	{"quiet phi3 60 x 50", 60, 50, 0.1, 3, 0, 1, 0, 1, false},
+	{"quiet phi3 300 x 50", 300, 50, 0.1, 3, 0, 1, 0, 1, false},
+	{"quiet phi3 300 x 500", 300, 500, 0.1, 3, 0, 1, 0, 1, false},
+	{"quiet phi3 300 x 200 weekly", 300, -200, 0.1, 3, 0, 1, 0, 1, false},
+	{"quiet phi3 1000 x 50", 1000, 50, 0.1, 3, 0, 1, 0, 1, false},
+	{"steps double 300 x 50", 300, 50, 0.1, 1, 3, -2, 0, 1, true},
+	{"steps 1.5 odds 300 x 50", 300, 50, 0.1, 1, 3, 1.5, 0, 1, false},
+	{"steps double 300 x 10", 300, 10, 0.1, 1, 3, -2, 0, 1, false},
+	{"steps double 60 x 50", 60, 50, 0.1, 1, 1, -2, 0, 1, false},
+	{"steps double phi3 300 x 50", 300, 50, 0.1, 3, 3, -2, 0, 1, false},
+	{"steps rare 300 x 50", 300, 50, 0.01, 1, 3, -3, 0, 1, false},
+	{"steps double with spikes 300 x 50", 300, 50, 0.1, 1, 3, -2, 3, 8, false},
+	{"spikes 300 x 50", 300, 50, 0.1, 1, 0, 1, 5, 8, false},
+	{"spikes huge 300 x 50", 300, 50, 0.1, 1, 0, 1, 5, 50, false},
+	{"spikes phi3 300 x 50", 300, 50, 0.1, 3, 0, 1, 5, 20, false},
 };
 
 static FpBucket buckets[MAX_T];
@@ -209,14 +219,145 @@ draw(const Kind *kind, int *shifts, int *spikes)
 	}
 }
 
+/* ---------- rivals ---------- */
+
+/* first buckets of the runs outside three-sigma limits */
+static int
+p_chart(int T, int *places)
+{
+	double N = 0;
+	double F = 0;
+	bool   outside = false;
+	int	   count = 0;
+
+	for (int t = 0; t < T; t++)
+	{
+		N += buckets[t].trials;
+		F += buckets[t].failures;
+	}
+	for (int t = 0; t < T; t++)
+	{
+		double p = F / N;
+		double n = buckets[t].trials;
+		bool   now =
+			fabs(buckets[t].failures / n - p) > 3 * sqrt(p * (1 - p) / n);
+
+		if (now && !outside)
+			places[count++] = t;
+		outside = now;
+	}
+	return count;
+}
+
+static int
+double_cmp(const void *a, const void *b)
+{
+	double x = *(const double *) a;
+	double y = *(const double *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* least sum of squares and log n per stretch, 3 log T per change */
+static int
+normal_mbic(int T, int *places)
+{
+	static double x[MAX_T], steps[MAX_T];
+	static double sum[MAX_T + 1], best[MAX_T + 1];
+	static int	  last[MAX_T + 1];
+	double		  scale = 0;
+	int			  count = 0;
+
+	for (int t = 0; t < T; t++)
+	{
+		x[t] = (double) buckets[t].failures / buckets[t].trials;
+		if (t > 0)
+		{
+			steps[t - 1] = fabs(x[t] - x[t - 1]);
+			scale += (x[t] - x[t - 1]) * (x[t] - x[t - 1]);
+		}
+	}
+	qsort(steps, T - 1, sizeof(double), double_cmp);
+	scale = steps[T / 2] > 0 ? steps[T / 2] * 1.4826 : sqrt(scale / (T - 1));
+	scale = scale > 0 ? scale / M_SQRT2 : 1;
+	for (int t = 0; t < T; t++)
+		sum[t + 1] = sum[t] + x[t] / scale;
+	best[0] = -3 * log(T);
+	for (int t = 1; t <= T; t++)
+	{
+		best[t] = INFINITY;
+		for (int s = 0; s < t; s++)
+		{
+			double n = t - s;
+			double level = sum[t] - sum[s];
+			/* less the sum of all squares, the same for every division */
+			double cost = best[s] + 3 * log(T) + log(n) - level * level / n;
+
+			if (cost < best[t])
+			{
+				best[t] = cost;
+				last[t] = s;
+			}
+		}
+	}
+	for (int t = last[T]; t > 0; t = last[t])
+		places[count++] = t;
+	return count;
+}
+
+typedef int (*Rival)(int T, int *places);
+
+/* share of series with an alarm, or F1 where shifts are planted */
+static double
+run_rival(const Kind *kind, Rival rival, int series)
+{
+	static int places[MAX_T];
+	int		   alarms = 0, found = 0, planted = 0, reported = 0;
+
+	state = 20260101;
+	for (int i = 0; i < series; i++)
+	{
+		int	 shift_at[MAX_SHIFTS], spike_at[MAX_SHIFTS];
+		bool used[MAX_SHIFTS] = {false};
+		int	 count;
+
+		draw(kind, shift_at, spike_at);
+		count = rival(kind->T, places);
+		planted += kind->shifts;
+		reported += count;
+		alarms += count > 0;
+		for (int c = 0; c < count; c++)
+			for (int k = 0; k < kind->shifts; k++)
+				if (!used[k] && abs(shift_at[k] - places[c]) <= 3)
+				{
+					used[k] = true;
+					found++;
+					break;
+				}
+	}
+	return kind->shifts ? 2.0 * found / (planted + reported)
+						: 100.0 * alarms / series;
+}
+
 static int
 int_cmp(const void *a, const void *b)
 {
 	return *(const int *) a - *(const int *) b;
 }
 
+static bool tsv = false;
+
+/* one row of a benchmark's table */
 static void
-run(const Kind *kind, double alpha, int series)
+row(const Kind *kind, const char *what, const char *ours, const char *rival,
+	const char *target, const char *verdict)
+{
+	printf("%s, %s\t%s\t%s\t\t%s\t%s\n", kind->name, what, ours, rival, target,
+		   verdict);
+}
+
+static void
+run(const Kind *kind, double alpha, int series, const char *rivals)
 {
 	FpArena arena = fp_arena_create(NULL, "simulation");
 	int		alarms = 0, found = 0, planted = 0, reported = 0;
@@ -288,27 +429,67 @@ run(const Kind *kind, double alpha, int series)
 		}
 		fp_arena_reset(arena);
 	}
-	printf("%-34s %4.0f%%  phi %4.2f", kind->name, alpha * 100, phi / series);
-	if (kind->shifts == 0)
-		printf("  alarms %5.2f%%", 100.0 * alarms / series);
-	else
 	{
-		double recall = (double) found / planted;
+		double recall = planted ? (double) found / planted : 0;
 		double precision = reported ? (double) found / reported : 1;
+		double F1 = recall + precision > 0
+						? 2 * recall * precision / (recall + precision)
+						: 0;
+		double cover = placed ? 100.0 * covered / placed : 100;
+		double alarm = 100.0 * alarms / series;
+		double kept = spikes ? 100.0 - 100.0 * spiked / spikes : 100;
+		char   ours[200], what[100], target[100];
 
 		qsort(widths, Min(placed, series * MAX_SHIFTS), sizeof(int), int_cmp);
-		printf("  recall %.3f precision %.3f F1 %.3f", recall, precision,
-			   recall + precision > 0
-				   ? 2 * recall * precision / (recall + precision)
-				   : 0);
-		printf("  cover %5.1f%% width %d",
-			   placed ? 100.0 * covered / placed : 0,
-			   placed ? widths[placed / 2] : 0);
+		if (!tsv)
+		{
+			printf("%-34s %2.0f%%  phi %4.2f  ", kind->name, alpha * 100,
+				   phi / series);
+			if (kind->shifts)
+				printf("recall %.3f precision %.3f F1 %.3f  cover %.1f%% "
+					   "width %d",
+					   recall, precision, F1, cover,
+					   placed ? widths[placed / 2] : 0);
+			else
+				printf("alarms %.2f%%", alarm);
+			if (spikes)
+				printf("  spikes: %.1f%% no shifts, %.1f%% named", kept,
+					   100.0 * named / spikes);
+			printf("  %s\n", rivals);
+		}
+		else if (kind->shifts == 0 && kind->spikes == 0)
+		{
+			snprintf(what, sizeof(what), "false alarms at %.0f %%",
+					 100 * alpha);
+			snprintf(ours, sizeof(ours), "%.2f %%", alarm);
+			snprintf(target, sizeof(target), "<= %.1f %%", 150 * alpha);
+			row(kind, what, ours, rivals, target,
+				alarm <= 150 * alpha ? "ok" : "MISSED");
+		}
+		else if (kind->shifts)
+		{
+			snprintf(what, sizeof(what), "F1 at %.0f %%", 100 * alpha);
+			snprintf(ours, sizeof(ours), "%.3f", F1);
+			row(kind, what, ours, rivals, kind->required ? ">= 0.95" : "",
+				!kind->required ? ""
+				: F1 >= 0.95	? "ok"
+								: "MISSED");
+			snprintf(what, sizeof(what), "cover of place (median width %d)",
+					 placed ? widths[placed / 2] : 0);
+			snprintf(ours, sizeof(ours), "%.1f %%", cover);
+			row(kind, what, ours, "",
+				kind->required ? "93 to 99 %" : ">= 93 %",
+				cover >= 93 && (cover <= 99 || !kind->required) ? "ok"
+																: "MISSED");
+		}
+		else
+		{
+			snprintf(ours, sizeof(ours), "%.1f %%", kept);
+			snprintf(what, sizeof(what),
+					 "spikes that are no shifts, at %.0f %%", 100 * alpha);
+			row(kind, what, ours, "", ">= 97 %", kept >= 97 ? "ok" : "MISSED");
+		}
 	}
-	if (spikes)
-		printf("  spikes: %.1f%% shifts, %.1f%% named",
-			   100.0 * spiked / spikes, 100.0 * named / spikes);
-	printf("\n");
 	fflush(stdout);
 	free(widths);
 	fp_arena_delete(arena);
@@ -320,11 +501,19 @@ main(int argc, char **argv)
 	int			series = argc > 1 ? atoi(argv[1]) : 400;
 	const char *only = argc > 2 ? argv[2] : "";
 
+	tsv = argc > 3 && strcmp(argv[3], "tsv") == 0;
 	for (size_t k = 0; k < lengthof(kinds); k++)
 		if (strncmp(kinds[k].name, only, strlen(only)) == 0)
 		{
-			run(&kinds[k], 0.05, series);
-			run(&kinds[k], 0.01, series);
+			char rivals[100];
+
+			snprintf(rivals, sizeof(rivals),
+					 kinds[k].shifts ? "p-chart %.3f, normal MBIC %.3f"
+									 : "p-chart %.0f %%, normal MBIC %.1f %%",
+					 run_rival(&kinds[k], p_chart, series),
+					 run_rival(&kinds[k], normal_mbic, series));
+			run(&kinds[k], 0.05, series, rivals);
+			run(&kinds[k], 0.01, series, rivals);
 		}
 	return 0;
 }
