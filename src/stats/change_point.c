@@ -91,7 +91,7 @@ fp_change_penalty(double alpha, int nbuckets)
 	double low = 2;
 	double high = 1500; /* exp(-high / 2) is the smallest double */
 
-	for (int i = 0; i < 80; i++)
+	while (high - low > 1e-10 * high)
 	{
 		double middle = (low + high) / 2;
 

@@ -221,13 +221,6 @@ cumulant(double v, double theta0)
 	return log1p(theta0 * expm1(v));
 }
 
-static inline double
-mean_at(double v, double theta0)
-{
-	/* theta0 e^v / (1 - theta0 + theta0 e^v), for any sign of v */
-	return theta0 / (theta0 + (1 - theta0) * exp(-v));
-}
-
 static void
 add_piece(FpArena arena, Pieces *list, Piece piece)
 {
@@ -259,34 +252,43 @@ add_piece(FpArena arena, Pieces *list, Piece piece)
 /*
  * The one zero of D(v) = 2 [A v - M L(v)] + constant between two points of
  * which exactly one is at or above zero; rising tells which.  The direction is
- * the caller's: at an end where D is exactly 0 its sign does not tell.
+ * the caller's: at an end where D is exactly 0 its sign does not tell.  Newton
+ * steps from a guess, halving the interval where they leave it.  Returns the
+ * border of a piece.
  */
-static double
-crossing(double left, double right, bool rising, double A, double M,
-		 double constant, double theta0)
+static Piece
+crossing(double left, double right, double guess, bool rising, double A,
+		 double M, double constant, double theta0, int tau)
 {
-	double v = (left + right) / 2;
+	Piece  piece;
+	double v = guess > left && guess < right ? guess : (left + right) / 2;
 
 	for (int i = 0; i < 200; i++)
 	{
-		double value = 2 * (A * v - M * cumulant(v, theta0)) + constant;
-		double slope = 2 * (A - M * mean_at(v, theta0));
-		double next;
+		/* exp(v) - 1, with all digits near 0 */
+		double grown = fabs(v) < 1 ? expm1(v) : exp(v) - 1;
+		double L = log1p(theta0 * grown);
+		double mean = theta0 * (1 + grown) / (1 + theta0 * grown);
+		double value = 2 * (A * v - M * L) + constant;
+		double next = v - value / (2 * (A - M * mean));
 
+		piece.end = v;
+		piece.L = L;
+		piece.mean = mean;
 		if ((value >= 0) == rising)
 			right = v;
 		else
 			left = v;
-		next = v - value / slope;
 		if (!(next > left && next < right))
 			next = (left + right) / 2;
 		/* an error here moves a border between candidates of equal cost */
-		if (fabs(next - v) <= 1e-12 * (1e-3 + fabs(v)) ||
-			right - left <= 1e-12 * (1e-3 + fabs(v)))
-			return next;
+		if (fabs(next - v) <= 1e-10 * (1e-5 + fabs(v)) ||
+			right - left <= 1e-10 * (1e-5 + fabs(v)))
+			break;
 		v = next;
 	}
-	return v;
+	piece.tau = tau;
+	return piece;
 }
 
 /* Lower the envelope "from" by candidate tau; the result replaces "to". */
@@ -312,46 +314,63 @@ insert_candidate(FpArena arena, const FpSeries *series, const double *best,
 		double right = 2 * (A * piece->end - M * piece->L) + constant;
 		Piece  old = *piece;
 		Piece new = *piece;
+		double surplus;
+		double height; /* of the difference, where it is largest */
+		double top;	   /* there */
+		double reach;  /* its zeroes are about so far from there */
 
 		new.tau = tau;
 		if (left >= 0 && right >= 0)
-			add_piece(arena, to, old);
-		else if (left < 0 && right < 0)
 		{
-			double top; /* where the difference is largest */
-			Piece  cut;
+			add_piece(arena, to, old);
+			continue;
+		}
+		if (left < 0 && right < 0 &&
+			(A <= M * before->mean || A >= M * piece->mean))
+		{
+			add_piece(arena, to, new);
+			continue;
+		}
+		surplus = A - M * theta0;
+		if (A > 0 && A < M)
+		{
+			double up = log1p(surplus / (M * theta0));
+			double down = log1p(-surplus / (M * (1 - theta0)));
 
-			if (A <= M * before->mean || A >= M * piece->mean ||
-				excess(M, A, theta0) + constant <= 0)
+			top = Max(before->end, Min(piece->end, up - down));
+			height = 2 * (A * up + (M - A) * down) + constant;
+			reach = height > 0 ? sqrt(height * M / (A * (M - A))) : 0;
+		}
+		else
+		{
+			/* it rises, or falls, everywhere */
+			top = A > 0 ? piece->end : before->end;
+			height = Max(left, right);
+			reach = INFINITY;
+		}
+		if (left < 0 && right < 0)
+		{
+			if (height <= 0)
 			{
 				add_piece(arena, to, new);
 				continue;
 			}
-			top = log1p((A - M * theta0) / (M * theta0)) -
-				  log1p(-(A - M * theta0) / (M * (1 - theta0)));
-			top = Max(before->end, Min(piece->end, top));
-			cut = new;
-			cut.end = crossing(before->end, top, true, A, M, constant, theta0);
-			cut.L = cumulant(cut.end, theta0);
-			cut.mean = mean_at(cut.end, theta0);
-			add_piece(arena, to, cut);
-			cut = old;
-			cut.end = crossing(top, piece->end, false, A, M, constant, theta0);
-			cut.L = cumulant(cut.end, theta0);
-			cut.mean = mean_at(cut.end, theta0);
-			add_piece(arena, to, cut);
+			add_piece(arena, to,
+					  crossing(before->end, top, top - reach, true, A, M,
+							   constant, theta0, tau));
+			add_piece(arena, to,
+					  crossing(top, piece->end, top + reach, false, A, M,
+							   constant, theta0, old.tau));
 			add_piece(arena, to, new);
 		}
 		else
 		{
-			bool  rising = left < 0;
-			Piece cut = rising ? new : old;
+			bool rising = left < 0;
 
-			cut.end = crossing(before->end, piece->end, rising, A, M, constant,
-							   theta0);
-			cut.L = cumulant(cut.end, theta0);
-			cut.mean = mean_at(cut.end, theta0);
-			add_piece(arena, to, cut);
+			add_piece(arena, to,
+					  crossing(before->end, piece->end,
+							   rising ? top - reach : top + reach, rising, A,
+							   M, constant, theta0, rising ? tau : old.tau));
 			add_piece(arena, to, rising ? old : new);
 		}
 	}

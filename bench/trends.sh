@@ -1,0 +1,61 @@
+# Changes over time. Speed of the aggregate change_points, beside R on the same
+# data (package changepoint where it is installed, else PELT in plain R without
+# intervals, dispersion or spikes); then what it finds in seeded series whose
+# truth is known (test/tools/change_sim.c), beside a p-chart and a division by
+# normal means.
+# server: -o shared_buffers=512MB -o work_mem=256MB -o jit=off
+series=${BENCH_SERIES:-1000}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+sql "
+CREATE EXTENSION failpat;
+SELECT setseed(0.64);
+-- binomial counts of 50 trials at 10 %, as the number of small uniforms
+CREATE FUNCTION draw() RETURNS bigint VOLATILE LANGUAGE sql AS
+  'SELECT count(*) FROM generate_series(1, 50) WHERE random() < 0.1';
+CREATE TABLE quiet AS SELECT timestamptz '2015-01-01Z' + i * interval '1 hour' AS bucket, draw() AS failures, 50::bigint AS trials
+  FROM generate_series(1, 100000) i;
+CREATE TABLE many AS SELECT s, timestamptz '2026-01-01Z' + i * interval '1 day' AS bucket, draw() AS failures, 50::bigint AS trials
+  FROM generate_series(1, 10000) s, generate_series(1, 60) i;
+CREATE TABLE busy AS SELECT timestamptz '2015-01-01Z' + i * interval '1 hour' AS bucket,
+  draw() + CASE WHEN i / 100 % 2 = 0 THEN 0 ELSE draw() END AS failures, 100::bigint AS trials
+  FROM generate_series(1, 100000) i;
+VACUUM ANALYZE;
+" >/dev/null
+
+# median time of a statement: timed WHAT TARGET_MS STATEMENT [RIVAL_MS RIVAL_NAME]
+timed() {
+  local times m verdict ratio=
+  times=$({
+    echo '\o /dev/null'
+    echo "$3"
+    echo '\timing on'
+    for ((i = 0; i < ROUNDS; i++)); do echo "$3"; done
+  } | psql -Xq -v ON_ERROR_STOP=1 | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | spread)
+  m=${times%% *}
+  verdict=${2:+$(awk -v m="$m" -v t="$2" 'BEGIN {print (m < t ? "ok" : "MISSED")}')}
+  [ -z "${4:-}" ] || ratio=$(awk -v m="$m" -v r="$4" 'BEGIN {printf "%.4f", m / r}')
+  # shellcheck disable=SC2086 # three words
+  figure "$1" "$(ms $times)" "${4:+$5: $4 ms}" "$ratio" "${2:+< $2 ms}" "$verdict"
+}
+
+# r STATEMENT: sets r_name and r_ms
+r() {
+  r_name= r_ms=
+  command -v Rscript >/dev/null || return 0
+  psql -XAtq -F, -c "$1" >"$folder/series.csv"
+  IFS=$'\t' read -r r_name r_ms _ < <(Rscript bench/trends.R "$folder/series.csv")
+}
+
+timed '100,000 quiet buckets' 500 'SELECT change_points(bucket, failures, trials) FROM quiet;'
+timed '100,000 buckets with 999 changes' '' 'SELECT change_points(bucket, failures, trials) FROM busy;'
+timed '100,000 buckets, summed up only' '' 'SELECT sum(failures), sum(trials) FROM quiet;'
+r "SELECT 1, failures, trials FROM quiet ORDER BY bucket LIMIT 10000"
+timed '10,000 quiet buckets' '' 'SELECT change_points(bucket, failures, trials) FROM (SELECT * FROM quiet ORDER BY bucket LIMIT 10000) s;' "$r_ms" "$r_name"
+r "SELECT s, failures, trials FROM many ORDER BY s, bucket"
+timed '10,000 series of 60 buckets, false discovery rate over all' 2000 \
+  'SELECT s, c.*, fp_bh(c.p_value) OVER () FROM (SELECT s, change_points(bucket, failures, trials) AS cs FROM many GROUP BY s) x LEFT JOIN LATERAL unnest(x.cs) c ON true;' \
+  "$r_ms" "$r_name"
+
+test/tools/change-sim "$series" '' tsv >>"$BENCH_ROWS"
