@@ -26,7 +26,7 @@ VACUUM ANALYZE;
 
 # median time of a statement: timed WHAT TARGET_MS STATEMENT [RIVAL_MS RIVAL_NAME]
 timed() {
-  local times m verdict ratio=
+  local times m verdict target ratio=
   times=$({
     echo '\o /dev/null'
     echo "$3"
@@ -36,8 +36,9 @@ timed() {
   m=${times%% *}
   verdict=${2:+$(awk -v m="$m" -v t="$2" 'BEGIN {print (m < t ? "ok" : "MISSED")}')}
   [ -z "${4:-}" ] || ratio=$(awk -v m="$m" -v r="$4" 'BEGIN {printf "%.4f", m / r}')
+  target=${2:+< $2 ms}
   # shellcheck disable=SC2086 # three words
-  figure "$1" "$(ms $times)" "${4:+$5: $4 ms}" "$ratio" "${2:+< $2 ms}" "$verdict"
+  figure "$1" "$(ms $times)" "${4:+$5: }${4:--}${4:+ ms}" "${ratio:--}" "${target:--}" "${verdict:--}"
 }
 
 # r STATEMENT: sets r_name and r_ms

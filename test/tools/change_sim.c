@@ -352,8 +352,8 @@ static void
 row(const Kind *kind, const char *what, const char *ours, const char *rival,
 	const char *target, const char *verdict)
 {
-	printf("%s, %s\t%s\t%s\t\t%s\t%s\n", kind->name, what, ours, rival, target,
-		   verdict);
+	printf("%s, %s\t%s\t%s\t-\t%s\t%s\n", kind->name, what, ours, rival,
+		   target, verdict);
 }
 
 static void
@@ -470,14 +470,14 @@ run(const Kind *kind, double alpha, int series, const char *rivals)
 		{
 			snprintf(what, sizeof(what), "F1 at %.0f %%", 100 * alpha);
 			snprintf(ours, sizeof(ours), "%.3f", F1);
-			row(kind, what, ours, rivals, kind->required ? ">= 0.95" : "",
-				!kind->required ? ""
+			row(kind, what, ours, rivals, kind->required ? ">= 0.95" : "-",
+				!kind->required ? "-"
 				: F1 >= 0.95	? "ok"
 								: "MISSED");
 			snprintf(what, sizeof(what), "cover of place (median width %d)",
 					 placed ? widths[placed / 2] : 0);
 			snprintf(ours, sizeof(ours), "%.1f %%", cover);
-			row(kind, what, ours, "",
+			row(kind, what, ours, "-",
 				kind->required ? "93 to 99 %" : ">= 93 %",
 				cover >= 93 && (cover <= 99 || !kind->required) ? "ok"
 																: "MISSED");
@@ -487,7 +487,8 @@ run(const Kind *kind, double alpha, int series, const char *rivals)
 			snprintf(ours, sizeof(ours), "%.1f %%", kept);
 			snprintf(what, sizeof(what),
 					 "spikes that are no shifts, at %.0f %%", 100 * alpha);
-			row(kind, what, ours, "", ">= 97 %", kept >= 97 ? "ok" : "MISSED");
+			row(kind, what, ours, "-", ">= 97 %",
+				kept >= 97 ? "ok" : "MISSED");
 		}
 	}
 	fflush(stdout);
