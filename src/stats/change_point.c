@@ -381,6 +381,7 @@ take_spikes_out(Search *s)
 	}
 	for (int i = 1; i + 1 < s->nstretches; i++)
 	{
+		FP_CHECK_INTERRUPTS();
 		/* a transient may itself be of more than one stretch */
 		for (int j = i; j + 1 < s->nstretches &&
 						cuts[j + 1] - cuts[i] <= s->options->max_spike;
@@ -581,8 +582,9 @@ compare(FpChange *change, const Counts *before, const Counts *after,
 	/* of the variance of the difference, were the rates equal */
 	factor = (before->factor / n1 + after->factor / n2) / (1 / n1 + 1 / n2);
 	by_confidence = Min(factor, Max(1, 36 / (z * z)));
-	wider = by_confidence > 1 ? erf(z * sqrt(by_confidence) / M_SQRT2)
-							  : confidence;
+	wider = by_confidence > 1
+				? fmax(confidence, erf(z * sqrt(by_confidence) / M_SQRT2))
+				: confidence;
 	factor /= by_confidence;
 	f[0] = llround(before->failures / factor);
 	n[0] = Max(llround(before->trials / factor), Max(f[0], 1));
@@ -639,9 +641,11 @@ change_cmp(const void *a, const void *b)
 static void
 report(Search *s, FpArena arena, FpTrend *trend)
 {
-	double confidence = s->options->confidence;
-	double z = fp_normal_two_sided(confidence);
-	int	   shifts = s->nstretches - 1;
+	double	confidence = s->options->confidence;
+	double	z = fp_normal_two_sided(confidence);
+	int		shifts = s->nstretches - 1;
+	int		home = 0;
+	Counts *counts = fp_alloc_array(s->division, Counts, s->nstretches);
 
 	trend->nstretches = s->nstretches;
 	trend->stretches = fp_alloc0_array(arena, FpStretch, s->nstretches);
@@ -650,6 +654,7 @@ report(Search *s, FpArena arena, FpTrend *trend)
 		FpStretch *stretch = &trend->stretches[i];
 		Counts	   c = count_active(s, s->cuts[i], s->cuts[i + 1]);
 
+		counts[i] = c;
 		stretch->from = s->active[s->cuts[i]];
 		stretch->to = s->active[s->cuts[i + 1] - 1];
 		stretch->buckets = s->cuts[i + 1] - s->cuts[i];
@@ -666,15 +671,13 @@ report(Search *s, FpArena arena, FpTrend *trend)
 		int		  from = s->cuts[i];
 		int		  at = s->cuts[i + 1];
 		int		  to = s->cuts[i + 2];
-		Counts	  before = count_active(s, from, at);
-		Counts	  after = count_active(s, at, to);
 
 		change->kind = FP_SHIFT;
 		change->at = s->active[at];
 		change->last_before = s->active[at - 1];
 		change->window_from = s->active[from];
 		change->window_to = s->active[to - 1] + 1;
-		compare(change, &before, &after, confidence);
+		compare(change, &counts[i], &counts[i + 1], confidence);
 		locate(s, change, from, at, to);
 		change->gain = fp_split_gain(&s->series, from, at, to);
 		change->p_value = fp_change_p(change->gain, s->n);
@@ -700,27 +703,24 @@ report(Search *s, FpArena arena, FpTrend *trend)
 			trend->changes[k].p_value = Max(trend->changes[k].p_value, p);
 	}
 
+	qsort(s->spikes, s->nspikes, sizeof(FpChange), change_cmp);
 	for (int i = 0; i < s->nspikes; i++)
 	{
 		FpChange *change = &trend->changes[shifts + i];
-		Counts	  before = {0, 0, 0};
 		Counts	  after = {0, 0, 0};
-		int		  home = 0; /* the stretch that it interrupts */
 
 		*change = s->spikes[i];
+		/* the stretch that it interrupts, or ends */
 		while (home + 1 < s->nstretches &&
-			   trend->stretches[home].to < change->at)
+			   trend->stretches[home + 1].from < change->at)
 			home++;
-		for (int k = s->cuts[home]; k < s->cuts[home + 1]; k++)
-			add_counts(s, &before, s->active[k]);
 		for (int t = change->at; t <= change->at_upper; t++)
 			add_counts(s, &after, t);
-		finish_counts(&before);
 		finish_counts(&after);
 		change->last_before = change->at - 1;
 		change->window_from = trend->stretches[home].from;
 		change->window_to = trend->stretches[home].to + 1;
-		compare(change, &before, &after, confidence);
+		compare(change, &counts[home], &after, confidence);
 	}
 	qsort(trend->changes, trend->nchanges, sizeof(FpChange), change_cmp);
 }

@@ -195,7 +195,8 @@ spikes(void)
 	ok(trend.nchanges == 2 && trend.changes[0].kind == FP_SPIKE &&
 		   trend.changes[0].at == 50 && trend.changes[1].kind == FP_SHIFT &&
 		   near(trend.changes[1].before.estimate, 0.1, 0.01) &&
-		   near(trend.changes[1].after.estimate, 0.2, 0.01),
+		   near(trend.changes[1].after.estimate, 0.2, 0.01) &&
+		   near(trend.changes[0].before.estimate, 0.1, 0.01),
 	   "a spike at a shift does not blur it");
 
 	/* the last buckets: nobody knows yet */
