@@ -109,7 +109,7 @@ SELECT min(observed_at), max(observed_at), count(*) FROM fp_drilldown('{}', 'run
 SELECT at, width, fp_bucket_end(at, width, 'Europe/Berlin')
 FROM (VALUES (timestamptz '2026-03-29 00:30+01', interval '1 day'), ('2026-10-25 00:30+02', '1 day'), ('2026-10-25 23:30+01', '1 day'),
              ('2026-10-25 02:30+02', '1 hour'), ('2026-10-25 02:30+01', '1 hour'), ('2026-01-31 12:00+01', '1 month'),
-             ('2026-03-25 12:00+01', '1 week'), ('infinity', '1 day')) v (at, width);
+             ('2026-10-25 02:30+01', '6 hours'), ('2026-03-29 00:30+01', '6 hours'), ('2026-03-25 12:00+01', '1 week'), ('infinity', '1 day')) v (at, width);
 
 -- names: unique, and the value where there is none
 CREATE TABLE scenes (id int PRIMARY KEY, name text);

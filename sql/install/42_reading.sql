@@ -36,7 +36,8 @@ $fn$;
 COMMENT ON FUNCTION fp_source_named(text) IS
     'the source of that name, or the only one where the name is NULL';
 
--- The local calendar decides where a day ends, absolute time where an hour does.
+-- The local calendar decides where a day ends; a shorter bucket may be longer
+-- than its width where clocks are put back.
 CREATE FUNCTION fp_bucket_end(at timestamptz, width interval, zone text DEFAULT 'UTC')
     RETURNS timestamptz
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
@@ -44,7 +45,9 @@ BEGIN ATOMIC
     SELECT CASE WHEN NOT isfinite(at) THEN at
                 WHEN width >= interval '1 day'
                 THEN fp_bucket(((at AT TIME ZONE zone) + width) AT TIME ZONE zone, width, zone)
-                ELSE fp_bucket(at, width, zone) + width END;
+                WHEN fp_bucket(fp_bucket(at, width, zone) + width, width, zone) > fp_bucket(at, width, zone)
+                THEN fp_bucket(fp_bucket(at, width, zone) + width, width, zone)
+                ELSE fp_bucket(fp_bucket(at, width, zone) + width + width, width, zone) END;
 END;
 COMMENT ON FUNCTION fp_bucket_end(timestamptz, interval, text) IS
     'where the time bucket ends that a moment lies in';

@@ -15,7 +15,8 @@
 #include "cube/build.h"
 
 FpCube *
-fp_cube_project(FpArena arena, const FpCube *cube, const int *dims, int ndims)
+fp_cube_project(FpArena arena, const FpCube *cube, const bool *keep,
+				const int *dims, int ndims)
 {
 	FpArena		   scratch = fp_arena_create(arena, "failpat project");
 	FpArena		   building = fp_arena_create(scratch, "failpat builder");
@@ -32,7 +33,7 @@ fp_cube_project(FpArena arena, const FpCube *cube, const int *dims, int ndims)
 		view.dims[d] = cube->dims[dims[d]];
 		view.codes[d] = cube->codes[dims[d]];
 	}
-	fp_builder_merge(builder, scratch, &view, NULL);
+	fp_builder_merge(builder, scratch, &view, keep);
 	result = fp_builder_freeze(builder, arena);
 	fp_arena_delete(scratch);
 	return result;

@@ -15,9 +15,10 @@
 /*
  * The cube of the same observations that knows these dimensions (numbers of
  * them, each once) and no others, in canonical order, in arena.  A set stays
- * whole, so nothing is counted twice.
+ * whole, so nothing is counted twice.  keep: a flag per cell, those without it
+ * are left out; NULL: all stay.
  */
 extern FpCube *fp_cube_project(FpArena arena, const FpCube *cube,
-							   const int *dims, int ndims);
+							   const bool *keep, const int *dims, int ndims);
 
 #endif /* FAILPAT_CUBE_PROJECT_H */

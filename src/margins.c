@@ -1,0 +1,152 @@
+/*-------------------------------------------------------------------------
+ *
+ * margins.c
+ *		fp_cube_pairs and fp_cube_part: cubes with less in them.
+ *
+ * A heatmap needs two dimensions of a cube only.  Kept beside the cube of each
+ * time bucket, its pairs make a heatmap of a long window a matter of reading
+ * small values; and where a filter needs the whole cubes, a part of each is
+ * all that has to be added up.
+ *
+ * All memory is of the call, but for what a pair needs, which goes with it.
+ * Takes no locks.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+#include "cube/project.h"
+#include "cubes.h"
+#include "failpat.h"
+
+/* fp_cube_pairs(cube) -> (row_dim, col_dim, cube), the names in byte order */
+PG_FUNCTION_INFO_V1(failpat_cube_pairs);
+Datum
+failpat_cube_pairs(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext  cx = CurrentMemoryContext;
+	MemoryContext  pair_cx;
+	FpCube		  *cube;
+
+	InitMaterializedSRF(fcinfo, 0);
+	cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), cx);
+	pair_cx =
+		AllocSetContextCreate(cx, "failpat pair", ALLOCSET_DEFAULT_SIZES);
+	for (int a = 0; a < cube->ndims; a++)
+		for (int b = 0; b < cube->ndims; b++)
+		{
+			const FpDim *row = &cube->dims[a];
+			const FpDim *col = &cube->dims[b];
+			int			 pair[2] = {a, b};
+			Datum		 values[3];
+			bool		 nulls[3] = {false};
+
+			CHECK_FOR_INTERRUPTS();
+			/* names have no zero bytes */
+			if (row->kind == FP_STRATUM || col->kind == FP_STRATUM ||
+				strcmp(row->name.data, col->name.data) >= 0)
+				continue;
+			MemoryContextSwitchTo(pair_cx);
+			values[0] = CStringGetTextDatum(row->name.data);
+			values[1] = CStringGetTextDatum(col->name.data);
+			values[2] = failpat_cube_to_datum(fp_cube_project(pair_cx, cube,
+															  NULL, pair, 2),
+											  pair_cx);
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+								 nulls);
+			MemoryContextSwitchTo(cx);
+			MemoryContextReset(pair_cx);
+		}
+	return (Datum) 0;
+}
+
+/*
+ * The conditions on dimensions that the cube has.  A dimension that it does not
+ * have was not recorded: that meets null, and no other condition, which
+ * *possible then denies.
+ */
+static Jsonb *
+known_conditions(const FpCube *cube, Jsonb *conditions, bool *possible)
+{
+	JsonbIterator *it;
+	JsonbValue	   key;
+	JsonbValue	   value;
+	Datum		   rest = JsonbPGetDatum(conditions);
+
+	*possible = true;
+	/* what is no object is an error, raised where conditions are read */
+	if (!JB_ROOT_IS_OBJECT(conditions))
+		return conditions;
+	it = JsonbIteratorInit(&conditions->root);
+	(void) JsonbIteratorNext(&it, &key, true);
+	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (fp_cube_find_dim(cube, key.val.string.val, key.val.string.len) >=
+			0)
+			continue;
+		if (value.type != jbvNull)
+			*possible = false;
+		rest =
+			DirectFunctionCall2(jsonb_delete, rest,
+								PointerGetDatum(cstring_to_text_with_len(
+									key.val.string.val, key.val.string.len)));
+	}
+	return DatumGetJsonbP(rest);
+}
+
+/* fp_cube_part(cube, conditions, dims): the cells that meet, dims only */
+PG_FUNCTION_INFO_V1(failpat_cube_part);
+Datum
+failpat_cube_part(PG_FUNCTION_ARGS)
+{
+	MemoryContext cx = CurrentMemoryContext;
+	FpCube		 *cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), cx);
+	Jsonb		 *conditions = PG_GETARG_JSONB_P(1);
+	bool		 *keep = NULL;
+	bool		  possible;
+	int			  dims[FP_MAX_DIMS];
+	int			  ndims = 0;
+	Datum		 *names;
+	bool		 *nulls;
+	int			  n;
+
+	conditions = known_conditions(cube, conditions, &possible);
+	if (!possible)
+		keep = palloc0(cube->ncells + 1);
+	else if (!JB_ROOT_IS_OBJECT(conditions) || JB_ROOT_COUNT(conditions) > 0)
+		keep = failpat_cube_match(cube, conditions, cx);
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false,
+					  TYPALIGN_INT, &names, &nulls, &n);
+	for (int d = 0; d < cube->ndims; d++)
+	{
+		const FpText *name = &cube->dims[d].name;
+
+		for (int i = 0; i < n; i++)
+		{
+			text *wanted;
+
+			if (nulls[i])
+				continue;
+			wanted = DatumGetTextPP(names[i]);
+			if (VARSIZE_ANY_EXHDR(wanted) == name->len &&
+				memcmp(VARDATA_ANY(wanted), name->data, name->len) == 0)
+			{
+				dims[ndims++] = d;
+				break;
+			}
+		}
+	}
+	return failpat_cube_to_datum(fp_cube_project(cx, cube, keep, dims, ndims),
+								 cx);
+}
