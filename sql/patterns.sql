@@ -88,6 +88,15 @@ SELECT count(*) FROM fp_patterns('{}'::failure_cube[]);
 SELECT count(*) FROM (SELECT failure_cube(true, '{"a": 1}'::jsonb) AS cube WHERE false) t, fp_patterns(t.cube);
 SELECT count(*) FROM pat.cubes, fp_patterns(cube, direction => 'better');
 
+-- why is it one, why are others not
+SELECT step, gate, passed, against, failures, trials, other_failures, other_trials, round(risk_ratio::numeric, 1) AS ratio, p_value <= level AS significant, note
+FROM pat.cubes, fp_explain(cube, '{"lora": ["3"], "character": "5", "segment_position": {"min": 6}}') ORDER BY step;
+SELECT e.n, gate, passed, against, note
+FROM pat.cubes, (VALUES (1, '{"character": "5"}'::jsonb), (2, '{"lora": "3", "character": "5"}'), (3, '{"lora": ["3", "4"]}'),
+  (4, '{"segment_position": {"min": 6, "max": 9}, "lora": "3", "character": "5"}'), (5, '{"character": "none"}'),
+  (6, '{"model": "1", "lora": "3", "character": "5", "segment_position": {"min": 6}}')) e(n, c), fp_explain(cube, e.c)
+WHERE NOT passed OR gate = 'result' ORDER BY e.n, step;
+
 -- bad arguments
 SELECT count(*) FROM pat.cubes, fp_patterns(cube, max_arity => 0);
 \echo :LAST_ERROR_SQLSTATE
@@ -99,6 +108,14 @@ SELECT count(*) FROM pat.cubes, fp_patterns(cube, min_risk_ratio => 0.5);
 SELECT count(*) FROM pat.cubes, fp_patterns(cube, direction => 'sideways');
 SELECT count(*) FROM pat.cubes, fp_patterns(cube, "check" => 'smell');
 \echo :LAST_ERROR_SQLSTATE
+
+SELECT count(*) FROM pat.cubes, fp_explain(cube, '{}');
+SELECT count(*) FROM pat.cubes, fp_explain(cube, '{"lora": []}');
+SELECT count(*) FROM pat.cubes, fp_explain(cube, '{"lora": null}');
+SELECT count(*) FROM pat.cubes, fp_explain(cube, '{"lora": ["1", "2", "3", "4", "5", "6", "7"]}');
+SELECT count(*) FROM pat.cubes, fp_explain(cube, '{"colour": "red"}');
+SELECT count(*) FROM pat.cubes, fp_explain(cube, '{"lora": {"min": 3}}');
+SELECT count(*) FROM pat.cubes, fp_explain(cube, '{"lora": "3"}', direction => 'both');
 
 RESET search_path;
 SET client_min_messages = warning;

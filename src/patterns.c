@@ -28,8 +28,8 @@
 
 #include "cubes.h"
 #include "failpat.h"
-#include "mine/mine.h"
 #include "pattern_text.h"
+#include "patterns.h"
 #include "stats/severity.h"
 
 /* the columns of a row of fp_patterns, in order */
@@ -68,10 +68,10 @@ enum
 PG_FUNCTION_INFO_V1(failpat_sql_patterns);
 PG_FUNCTION_INFO_V1(failpat_sql_patterns_stacked);
 
-/* Positions of the arguments after the cube or cubes. */
+/* Positions of the arguments after the cube or cubes and what follows them. */
 enum
 {
-	ARG_MAX_ARITY = 1,
+	ARG_MAX_ARITY,
 	ARG_ALPHA,
 	ARG_MIN_TRIALS,
 	ARG_MIN_RISK_RATIO,
@@ -92,25 +92,6 @@ read_direction(const char *text)
 					errmsg("unknown direction \"%s\"", text),
 					errhint("Directions are worse, better and both.")));
 	return 0;
-}
-
-/* options from the arguments; a NULL argument means its default */
-static void
-read_options(FunctionCallInfo fcinfo, FpMineOptions *options)
-{
-	fp_mine_defaults(options);
-	if (!PG_ARGISNULL(ARG_MAX_ARITY))
-		options->max_arity = PG_GETARG_INT32(ARG_MAX_ARITY);
-	if (!PG_ARGISNULL(ARG_ALPHA))
-		options->alpha = PG_GETARG_FLOAT8(ARG_ALPHA);
-	if (!PG_ARGISNULL(ARG_MIN_TRIALS))
-		options->min_trials = PG_GETARG_INT32(ARG_MIN_TRIALS);
-	if (!PG_ARGISNULL(ARG_MIN_RISK_RATIO))
-		options->min_risk_ratio = PG_GETARG_FLOAT8(ARG_MIN_RISK_RATIO);
-	if (!PG_ARGISNULL(ARG_DIRECTION))
-		options->direction =
-			read_direction(text_to_cstring(PG_GETARG_TEXT_PP(ARG_DIRECTION)));
-	options->memory_limit = (size_t) failpat_memory_limit * 1024;
 }
 
 /* the code of a check by name; an error that lists them if there is none */
@@ -134,6 +115,29 @@ find_check(const FpCube *cube, const char *name)
 									 cube->nchecks > 20 ? ", ..." : "")
 						   : errhint("The cube was built without checks.")));
 	return -1;
+}
+
+void
+failpat_mine_options(FunctionCallInfo fcinfo, int first, const FpCube *cube,
+					 FpMineOptions *options)
+{
+	fp_mine_defaults(options);
+	if (!PG_ARGISNULL(first + ARG_MAX_ARITY))
+		options->max_arity = PG_GETARG_INT32(first + ARG_MAX_ARITY);
+	if (!PG_ARGISNULL(first + ARG_ALPHA))
+		options->alpha = PG_GETARG_FLOAT8(first + ARG_ALPHA);
+	if (!PG_ARGISNULL(first + ARG_MIN_TRIALS))
+		options->min_trials = PG_GETARG_INT32(first + ARG_MIN_TRIALS);
+	if (!PG_ARGISNULL(first + ARG_MIN_RISK_RATIO))
+		options->min_risk_ratio = PG_GETARG_FLOAT8(first + ARG_MIN_RISK_RATIO);
+	if (!PG_ARGISNULL(first + ARG_DIRECTION))
+		options->direction = read_direction(
+			text_to_cstring(PG_GETARG_TEXT_PP(first + ARG_DIRECTION)));
+	if (!PG_ARGISNULL(first + ARG_CHECK))
+		options->check =
+			find_check(cube,
+					   text_to_cstring(PG_GETARG_TEXT_PP(first + ARG_CHECK)));
+	options->memory_limit = (size_t) failpat_memory_limit * 1024;
 }
 
 /* conditions as everywhere in failpat: {"lora": ["3", "7"], ...} */
@@ -187,6 +191,17 @@ static Datum
 jsonb_of(StringInfo json)
 {
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json->data));
+}
+
+Jsonb *
+failpat_conditions(const FpCube *cube, const FpPatternCondition *conditions,
+				   int nconditions)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	append_conditions(&json, cube, conditions, nconditions);
+	return DatumGetJsonbP(jsonb_of(&json));
 }
 
 /* a number, or null where it is none */
@@ -290,15 +305,13 @@ static void
 put_pattern(ReturnSetInfo *rsinfo, const FpCube *cube, const char *check,
 			const FpPattern *pattern)
 {
-	Datum		   values[NCOLS] = {0};
-	bool		   nulls[NCOLS] = {0};
-	Jsonb		  *conditions;
-	bool		   better = pattern->direction == FP_BETTER;
-	StringInfoData json;
+	Datum  values[NCOLS] = {0};
+	bool   nulls[NCOLS] = {0};
+	Jsonb *conditions;
+	bool   better = pattern->direction == FP_BETTER;
 
-	initStringInfo(&json);
-	append_conditions(&json, cube, pattern->conditions, pattern->nconditions);
-	conditions = DatumGetJsonbP(jsonb_of(&json));
+	conditions =
+		failpat_conditions(cube, pattern->conditions, pattern->nconditions);
 
 
 	values[COL_CONDITIONS] = JsonbPGetDatum(conditions);
@@ -343,17 +356,14 @@ mine_cube(FunctionCallInfo fcinfo, const FpCube *cube, MemoryContext cx)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	FpMineOptions  options;
 	FpMineResult  *result;
-	char		  *check = NULL;
 
-	read_options(fcinfo, &options);
-	if (!PG_ARGISNULL(ARG_CHECK))
-	{
-		check = text_to_cstring(PG_GETARG_TEXT_PP(ARG_CHECK));
-		options.check = find_check(cube, check);
-	}
+	failpat_mine_options(fcinfo, 1, cube, &options);
 	result = fp_mine(cube, &options, cx);
 	for (int i = 0; i < result->npatterns; i++)
-		put_pattern(rsinfo, cube, check, &result->patterns[i]);
+		put_pattern(rsinfo, cube,
+					options.check >= 0 ? cube->checks[options.check].data
+									   : NULL,
+					&result->patterns[i]);
 }
 
 /* fp_patterns(failure_cube, ...) */

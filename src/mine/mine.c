@@ -18,7 +18,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "mine/select.h"
+#include "mine/run.h"
 #include "stats/interval.h"
 #include "stats/multiplicity.h"
 #include "stats/two_by_two.h"
@@ -120,8 +120,9 @@ least_trials(const FpMineOptions *options, FpCount total)
 	return Max(least, options->min_trials);
 }
 
-static void
-tell_items(const FpTally *tally, const FpItems *items, FpPatternName *pattern)
+void
+fp_tell_items(const FpTally *tally, const FpItems *items,
+			  FpPatternName *pattern)
 {
 	FpProbe probe;
 
@@ -168,14 +169,14 @@ tell_pattern(const FpScreen *screen, const FpSelected *selected,
 	double				 rest;
 	FpPatternName		 name;
 
-	tell_items(screen->tally, &candidate->items, &name);
+	fp_tell_items(screen->tally, &candidate->items, &name);
 	pattern->nconditions = name.nconditions;
 	memcpy(pattern->conditions, name.conditions, sizeof(name.conditions));
 	pattern->nsame = selected->naliases;
 	pattern->same =
 		fp_alloc_array(arena, FpPatternName, selected->naliases + 1);
 	for (int i = 0; i < selected->naliases; i++)
-		tell_items(screen->tally, &selected->aliases[i], &pattern->same[i]);
+		fp_tell_items(screen->tally, &selected->aliases[i], &pattern->same[i]);
 	pattern->arity = candidate->order;
 	pattern->direction = candidate->direction;
 	pattern->trials = count.n;
@@ -270,38 +271,60 @@ drop_mirrors(const FpTally *tally, const FpSelection *worse,
 		}
 }
 
-FpMineResult *
-fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
+static void
+tell_q_values(FpMineResult *result, int64 ntests, FpArena scratch)
 {
-	FpMineResult *result;
-	FpArena		  run;
-	FpTally		 *tally;
-	FpScreen	 *screen;
-	FpCount		  total = {0, 0};
-	const int64	 *fails;
-	FpSelection	 *selections[2] = {NULL, NULL};
-	int64		  tests = 0;
-	int			  n = 0;
+	double *q = fp_alloc_array(scratch, double, result->npatterns + 1);
+	int64	tests = Max(ntests, result->npatterns);
+
+	for (int round = 0; round < 2; round++)
+	{
+		for (int i = 0; i < result->npatterns; i++)
+			q[i] = result->patterns[i].log_p_value;
+		if (round == 0)
+			fp_adjust_log_bh(scratch, q, result->npatterns, tests);
+		else
+			fp_adjust_log_by(scratch, q, result->npatterns, tests);
+		for (int i = 0; i < result->npatterns; i++)
+		{
+			double value = fmax(exp(q[i]), DBL_MIN);
+
+			if (round == 0)
+				result->patterns[i].q_value = value;
+			else
+				result->patterns[i].q_by_value = value;
+		}
+	}
+}
+
+/*
+ * Everything but the telling, in run.  Returns false where nothing varies, so
+ * that there is nothing to be found.
+ */
+bool
+fp_run(const FpCube *cube, const FpMineOptions *options, FpArena arena,
+	   FpRun *run)
+{
+	FpCount		 total = {0, 0};
+	const int64 *fails;
+	FpTally		*tally;
+	FpScreen	*screen;
 
 	check_options(cube, options);
-	result = fp_alloc0_array(arena, FpMineResult, 1);
-	run = fp_arena_create(arena, "failpat mining");
-	fails = failures_of(cube, options->check, run);
+	memset(run, 0, sizeof(FpRun));
+	fails = failures_of(cube, options->check, arena);
 	for (uint64 c = 0; c < cube->ncells; c++)
 	{
 		total.n += cube->trials[c];
 		total.f += fails[c];
 	}
-	result->norders = options->max_arity;
 	if (total.f == 0 || total.f == total.n)
-	{
-		/* nothing varies */
-		fp_arena_delete(run);
-		return result;
-	}
+		return false;
 	tally = fp_tally_create(cube, fails, least_trials(options, total),
-							options->max_arity, options->memory_limit, run);
-	screen = fp_screen_create(tally, options, run);
+							options->max_arity, options->memory_limit, arena);
+	screen = fp_screen_create(tally, options, arena);
+	run->tally = tally;
+	run->screen = screen;
 	tally->progress = options->progress;
 	tally->progress_arg = options->progress_arg;
 	for (int order = 1; order <= options->max_arity; order++)
@@ -309,17 +332,14 @@ fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
 		tally->progress_from = (order - 1) / (options->max_arity + 1.0);
 		tally->progress_to = order / (options->max_arity + 1.0);
 		fp_screen_order(screen, order);
-		result->level[order] = exp(screen->log_level[order][0][0]);
-		result->interval_level[order] = exp(screen->log_level[order][1][0]);
-		result->ntests[order] = screen->ntests[order];
-		tests += screen->ntests[order];
+		run->ntests += screen->ntests[order];
 	}
 
 	/* the final levels are known now */
 	for (int d = 0; d < screen->ndirections; d++)
 	{
 		FpCandidate *chosen =
-			fp_alloc_array(run, FpCandidate, screen->ncandidates + 1);
+			fp_alloc_array(arena, FpCandidate, screen->ncandidates + 1);
 		int64 nchosen = 0;
 
 		for (int64 i = 0; i < screen->ncandidates; i++)
@@ -330,38 +350,48 @@ fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
 				candidate->log_p <= fp_screen_level(screen, candidate))
 				chosen[nchosen++] = *candidate;
 		}
-		result->ncandidates += nchosen;
-		selections[d] = fp_select(screen, chosen, nchosen, run);
-		n += selections[d]->n;
+		run->ncandidates += nchosen;
+		run->selections[d] =
+			fp_select(screen, screen->directions[d], chosen, nchosen, arena);
 	}
 	if (screen->ndirections == 2)
-		drop_mirrors(tally, selections[0], selections[1]);
-	result->patterns = fp_alloc0_array(arena, FpPattern, n + 1);
-	for (int d = 0; d < screen->ndirections; d++)
-		for (int i = 0; i < selections[d]->n; i++)
-			if (!selections[d]->patterns[i]->dropped)
-				tell_pattern(screen, selections[d]->patterns[i],
-							 &result->patterns[result->npatterns++], arena);
-	if (result->npatterns > 0)
-	{
-		double *q = fp_alloc_array(run, double, (uint64) result->npatterns);
+		drop_mirrors(tally, run->selections[0], run->selections[1]);
+	return true;
+}
 
-		qsort(result->patterns, result->npatterns, sizeof(FpPattern),
-			  compare_patterns);
-		for (int i = 0; i < result->npatterns; i++)
-			q[i] = result->patterns[i].log_p_value;
-		fp_adjust_log_bh(run, q, result->npatterns,
-						 Max(tests, result->npatterns));
-		for (int i = 0; i < result->npatterns; i++)
-		{
-			result->patterns[i].q_value = fmax(exp(q[i]), DBL_MIN);
-			q[i] = result->patterns[i].log_p_value;
-		}
-		fp_adjust_log_by(run, q, result->npatterns,
-						 Max(tests, result->npatterns));
-		for (int i = 0; i < result->npatterns; i++)
-			result->patterns[i].q_by_value = fmax(exp(q[i]), DBL_MIN);
+FpMineResult *
+fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
+{
+	FpMineResult *result = fp_alloc0_array(arena, FpMineResult, 1);
+	FpArena		  working = fp_arena_create(arena, "failpat mining");
+	FpRun		  run;
+	int			  n = 0;
+
+	result->norders = options->max_arity;
+	if (!fp_run(cube, options, working, &run))
+	{
+		fp_arena_delete(working);
+		return result;
 	}
-	fp_arena_delete(run);
+	result->ncandidates = run.ncandidates;
+	for (int order = 1; order <= options->max_arity; order++)
+	{
+		result->level[order] = exp(run.screen->log_level[order][0][0]);
+		result->interval_level[order] =
+			exp(run.screen->log_level[order][1][0]);
+		result->ntests[order] = run.screen->ntests[order];
+	}
+	for (int d = 0; d < run.screen->ndirections; d++)
+		n += run.selections[d]->n;
+	result->patterns = fp_alloc0_array(arena, FpPattern, n + 1);
+	for (int d = 0; d < run.screen->ndirections; d++)
+		for (int i = 0; i < run.selections[d]->n; i++)
+			if (!run.selections[d]->patterns[i]->dropped)
+				tell_pattern(run.screen, run.selections[d]->patterns[i],
+							 &result->patterns[result->npatterns++], arena);
+	qsort(result->patterns, result->npatterns, sizeof(FpPattern),
+		  compare_patterns);
+	tell_q_values(result, run.ntests, working);
+	fp_arena_delete(working);
 	return result;
 }

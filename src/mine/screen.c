@@ -318,9 +318,9 @@ count_bits(uint32 mask)
  * many conditions in one part.  An echo of two effects needs two parts that
  * have an effect, and there are only so many that passed.
  */
-static double
-interaction_shift(const FpScreen *screen, const FpCandidate *candidate,
-				  int conditions)
+double
+fp_screen_interaction_shift(const FpScreen	  *screen,
+							const FpCandidate *candidate, int conditions)
 {
 	int	   d = candidate->direction == screen->directions[0] ? 0 : 1;
 	int64  one = screen->npassed[conditions][d];
@@ -401,7 +401,8 @@ productive(const FpScreen *screen, FpCandidate *candidate, double *score)
 		candidate->expected = gate.direction == FP_BETTER
 								  ? fmin(candidate->expected, rate)
 								  : fmax(candidate->expected, rate);
-		easier = interaction_shift(screen, candidate, count_bits(mask));
+		easier =
+			fp_screen_interaction_shift(screen, candidate, count_bits(mask));
 		within.log_level += easier;
 		if (!fp_gate_interaction(&within, candidate->count, x, y, tally->total,
 								 &log_p))

@@ -106,6 +106,9 @@ extern FpGate fp_screen_gate(const FpScreen	   *screen,
  */
 extern double fp_screen_refine_shift(const FpScreen	   *screen,
 									 const FpCandidate *candidate);
+extern double fp_screen_interaction_shift(const FpScreen	*screen,
+										  const FpCandidate *candidate,
+										  int				 conditions);
 extern int	  fp_items_compare(const FpItems *x, const FpItems *y);
 
 /* the combination of the items in mask */

@@ -36,8 +36,6 @@
 /* Patterns that have less than this part in an excess do not explain it. */
 #define RELEVANT_SHARE 0.05
 
-/* Strata are made by so many accepted patterns at most, the strongest. */
-#define MAX_RELEVANT 10
 
 /* Combinations with this share of their observations in common are one. */
 #define SAME_JACCARD 0.98
@@ -53,7 +51,7 @@ typedef struct Class
 	int64	next_of; /* .. when that is pattern number next_of */
 } Class;
 
-typedef struct Selector
+struct FpSelector
 {
 	const FpScreen *screen;
 	const FpTally  *tally;
@@ -71,19 +69,12 @@ typedef struct Selector
 
 	FpTallier tallier;
 	FpCluster cluster;
-} Selector;
-
-typedef struct Overlap
-{
-	int		pattern;
-	double	excess;
-	FpCount count;
-} Overlap;
+};
 
 /* ------------------------------------------------------------- tallies */
 
 static const FpTallied *
-by_class(Selector *sel, FpCover *cover)
+by_class(FpSelector *sel, FpCover *cover)
 {
 	if (cover->class_version != sel->class_version)
 	{
@@ -103,7 +94,7 @@ is_member(const Class *class, int pattern)
 }
 
 static double
-excess_of(const Selector *sel, FpCount count)
+excess_of(const FpSelector *sel, FpCount count)
 {
 	double excess = (double) count.f - (double) count.n *
 										   (double) sel->tally->total.f /
@@ -115,8 +106,8 @@ excess_of(const Selector *sel, FpCount count)
 static int
 compare_overlaps(const void *a, const void *b)
 {
-	const Overlap *x = a;
-	const Overlap *y = b;
+	const FpOverlap *x = a;
+	const FpOverlap *y = b;
 
 	if (x->excess != y->excess)
 		return x->excess < y->excess ? 1 : -1;
@@ -128,15 +119,15 @@ compare_overlaps(const void *a, const void *b)
  * the strongest first; self is left out.
  */
 static int
-find_relevant(Selector *sel, FpCover *cover, int self, Overlap *relevant)
+find_relevant(FpSelector *sel, FpCover *cover, int self, FpOverlap *relevant)
 {
 	const FpTallied *tallied = by_class(sel, cover);
 	int				 naccepted = sel->selection->n;
-	Overlap			*overlaps;
+	FpOverlap		*overlaps;
 	FpCount			 own = {0, 0};
 	int				 n = 0;
 
-	overlaps = fp_alloc0_array(sel->scratch, Overlap, naccepted + 1);
+	overlaps = fp_alloc0_array(sel->scratch, FpOverlap, naccepted + 1);
 	for (uint32 i = 0; i < tallied->n; i++)
 	{
 		const Class *class = &sel->classes[tallied->strata[i]];
@@ -162,14 +153,14 @@ find_relevant(Selector *sel, FpCover *cover, int self, Overlap *relevant)
 		overlaps[n].excess = excess;
 		overlaps[n++].pattern = t;
 	}
-	qsort(overlaps, n, sizeof(Overlap), compare_overlaps);
-	n = Min(n, MAX_RELEVANT);
-	memcpy(relevant, overlaps, n * sizeof(Overlap));
+	qsort(overlaps, n, sizeof(FpOverlap), compare_overlaps);
+	n = Min(n, FP_MAX_RELEVANT);
+	memcpy(relevant, overlaps, n * sizeof(FpOverlap));
 	return n;
 }
 
 static uint32
-stratum_of(const Class *class, const Overlap *relevant, int n)
+stratum_of(const Class *class, const FpOverlap *relevant, int n)
 {
 	uint32 stratum = 0;
 
@@ -180,18 +171,16 @@ stratum_of(const Class *class, const Overlap *relevant, int n)
 }
 
 /*
- * Is cover worse than whole (NULL: all cells) within the classes that the
- * relevant patterns make?
+ * Tests cover against whole (NULL: all cells) within the classes that the
+ * relevant patterns make.
  */
-static bool
-passes_within(Selector *sel, const FpGate *gate, FpCover *cover,
-			  FpCover *whole, const Overlap *relevant, int nrelevant,
-			  double *log_p)
+static FpStrataTest
+test_within(FpSelector *sel, const FpGate *gate, FpCover *cover,
+			FpCover *whole, const FpOverlap *relevant, int nrelevant)
 {
 	uint32			 nstrata = 1u << nrelevant;
 	FpCount			*part_counts, *whole_counts;
 	const FpTallied *tallied = by_class(sel, cover);
-	FpStrataTest	 test;
 
 	part_counts = fp_alloc0_array(sel->scratch, FpCount, nstrata);
 	whole_counts = fp_alloc0_array(sel->scratch, FpCount, nstrata);
@@ -215,8 +204,18 @@ passes_within(Selector *sel, const FpGate *gate, FpCover *cover,
 		to->n += count.n;
 		to->f += count.f;
 	}
-	test = fp_strata_test(gate->direction, part_counts, whole_counts, nstrata,
+	return fp_strata_test(gate->direction, part_counts, whole_counts, nstrata,
 						  gate->z);
+}
+
+static bool
+passes_within(FpSelector *sel, const FpGate *gate, FpCover *cover,
+			  FpCover *whole, const FpOverlap *relevant, int nrelevant,
+			  double *log_p)
+{
+	FpStrataTest test =
+		test_within(sel, gate, cover, whole, relevant, nrelevant);
+
 	if (test.log_p > gate->log_level)
 		return false;
 	if (gate->direction == FP_BETTER ? test.rr_upper * gate->min_risk_ratio > 1
@@ -227,7 +226,7 @@ passes_within(Selector *sel, const FpGate *gate, FpCover *cover,
 }
 
 static FpGate
-gate_of(const Selector *sel, const FpSelected *selected)
+gate_of(const FpSelector *sel, const FpSelected *selected)
 {
 	FpGate gate = fp_screen_gate(sel->screen, &selected->candidate);
 
@@ -237,8 +236,8 @@ gate_of(const Selector *sel, const FpSelected *selected)
 
 /* Is one of the relevant patterns what the candidate refines? */
 static bool
-refines_relevant(const Selector *sel, const FpSelected *selected,
-				 const Overlap *relevant, int nrelevant)
+refines_relevant(const FpSelector *sel, const FpSelected *selected,
+				 const FpOverlap *relevant, int nrelevant)
 {
 	FpItems general[FP_MAX_GENERALISATIONS];
 	int		n =
@@ -256,14 +255,14 @@ refines_relevant(const Selector *sel, const FpSelected *selected,
 
 /* gate D for a candidate, or again for an accepted pattern */
 static bool
-not_explained(Selector *sel, FpSelected *selected, const Overlap *relevant,
+not_explained(FpSelector *sel, FpSelected *selected, const FpOverlap *relevant,
 			  int nrelevant)
 {
-	FpGate	gate = gate_of(sel, selected);
-	FpGate	refining = gate;
-	Overlap partial[MAX_RELEVANT];
-	int		npartial = 0;
-	double	shift = fp_screen_refine_shift(sel->screen, &selected->candidate) *
+	FpGate	  gate = gate_of(sel, selected);
+	FpGate	  refining = gate;
+	FpOverlap partial[FP_MAX_RELEVANT];
+	int		  npartial = 0;
+	double shift = fp_screen_refine_shift(sel->screen, &selected->candidate) *
 				   selected->inflation;
 
 	refining.log_level += shift;
@@ -299,7 +298,7 @@ not_explained(Selector *sel, FpSelected *selected, const Overlap *relevant,
 }
 
 static FpCount
-count_cells(const Selector *sel, const FpCover *cover)
+count_cells(const FpSelector *sel, const FpCover *cover)
 {
 	FpCount count = {0, 0};
 
@@ -316,7 +315,7 @@ count_cells(const Selector *sel, const FpCover *cover)
  * clusters have.
  */
 static bool
-passes_clustered(Selector *sel, FpSelected *selected)
+passes_clustered(FpSelector *sel, FpSelected *selected)
 {
 	FpGate	gate;
 	FpCount count = selected->candidate.count;
@@ -353,7 +352,7 @@ items_dims(const FpTally *tally, const FpItems *items)
 
 /* gate C */
 static bool
-not_confounded(Selector *sel, FpSelected *selected)
+not_confounded(FpSelector *sel, FpSelected *selected)
 {
 	FpGate gate = gate_of(sel, selected);
 	double shift = fp_screen_refine_shift(sel->screen, &selected->candidate) *
@@ -371,7 +370,7 @@ not_confounded(Selector *sel, FpSelected *selected)
 
 /* Splits the classes by the new pattern. */
 static void
-split_classes(Selector *sel, const FpCover *cover, int number)
+split_classes(FpSelector *sel, const FpCover *cover, int number)
 {
 	const FpCube *cube = sel->tally->cube;
 
@@ -414,7 +413,7 @@ split_classes(Selector *sel, const FpCover *cover, int number)
 
 /* Accepts; returns whether an earlier pattern fell by it. */
 static bool
-accept(Selector *sel, const FpSelected *chosen)
+accept(FpSelector *sel, const FpSelected *chosen)
 {
 	FpSelection *selection = sel->selection;
 	FpSelected	*kept = fp_alloc0_array(sel->arena, FpSelected, 1);
@@ -433,7 +432,7 @@ accept(Selector *sel, const FpSelected *chosen)
 	for (int t = 0; t < number; t++)
 	{
 		FpSelected *earlier = selection->patterns[t];
-		Overlap		relevant[MAX_RELEVANT];
+		FpOverlap	relevant[FP_MAX_RELEVANT];
 		int			n;
 
 		if (earlier->dropped)
@@ -452,7 +451,8 @@ accept(Selector *sel, const FpSelected *chosen)
 }
 
 static bool
-is_alias(const Selector *sel, const FpSelected *chosen, const Overlap *overlap)
+is_alias(const FpSelector *sel, const FpSelected *chosen,
+		 const FpOverlap *overlap)
 {
 	const FpSelected *other = sel->selection->patterns[overlap->pattern];
 	int64 sum = chosen->candidate.count.n + other->candidate.count.n -
@@ -462,7 +462,7 @@ is_alias(const Selector *sel, const FpSelected *chosen, const Overlap *overlap)
 }
 
 static void
-add_alias(Selector *sel, FpSelected *pattern, const FpItems *items)
+add_alias(FpSelector *sel, FpSelected *pattern, const FpItems *items)
 {
 	FpItems *grown =
 		fp_alloc_array(sel->arena, FpItems, pattern->naliases + 1);
@@ -489,7 +489,7 @@ compare_candidates(const void *a, const void *b)
 
 /* Looks at a batch; returns whether an accepted pattern fell. */
 static bool
-select_batch(Selector *sel, FpCandidate **batch, int n, bool *refused)
+select_batch(FpSelector *sel, FpCandidate **batch, int n, bool *refused)
 {
 	FpSelected *chosen = fp_alloc0_array(sel->scratch, FpSelected, n);
 	FpCover	  **covers = fp_alloc0_array(sel->scratch, FpCover *,
@@ -526,9 +526,9 @@ select_batch(Selector *sel, FpCandidate **batch, int n, bool *refused)
 
 	for (int i = 0; i < n; i++)
 	{
-		Overlap relevant[MAX_RELEVANT];
-		int		nrelevant;
-		bool	known = false;
+		FpOverlap relevant[FP_MAX_RELEVANT];
+		int		  nrelevant;
+		bool	  known = false;
 
 		if (sel->selection->n == FP_MAX_PATTERNS)
 			break;
@@ -553,10 +553,10 @@ select_batch(Selector *sel, FpCandidate **batch, int n, bool *refused)
 }
 
 FpSelection *
-fp_select(const FpScreen *screen, FpCandidate *candidates, int64 ncandidates,
-		  FpArena arena)
+fp_select(const FpScreen *screen, FpDirection direction,
+		  FpCandidate *candidates, int64 ncandidates, FpArena arena)
 {
-	Selector	 *sel = fp_alloc0_array(arena, Selector, 1);
+	FpSelector	 *sel = fp_alloc0_array(arena, FpSelector, 1);
 	FpCandidate **waiting;
 	bool		 *refused;
 	int64		  nwaiting = ncandidates;
@@ -564,15 +564,14 @@ fp_select(const FpScreen *screen, FpCandidate *candidates, int64 ncandidates,
 	sel->selection = fp_alloc0_array(arena, FpSelection, 1);
 	sel->selection->patterns =
 		fp_alloc0_array(arena, FpSelected *, FP_MAX_PATTERNS);
-	if (ncandidates == 0)
-		return sel->selection;
 	sel->screen = screen;
 	sel->tally = screen->tally;
 	sel->arena = arena;
 	sel->tallier.tally = screen->tally;
 	sel->tallier.arena = arena;
 	sel->cluster = fp_cluster_find(sel->tally);
-	sel->direction = candidates[0].direction;
+	sel->direction = direction;
+	sel->selection->selector = sel;
 	sel->class_of = fp_alloc0_array(arena, uint32, sel->tally->cube->ncells);
 	sel->class_capacity = 64;
 	sel->classes = fp_alloc0_array(arena, Class, sel->class_capacity);
@@ -619,4 +618,31 @@ fp_select(const FpScreen *screen, FpCandidate *candidates, int64 ncandidates,
 		nwaiting = left;
 	}
 	return sel->selection;
+}
+
+/* ------------------------------------------------------- explanations */
+
+int
+fp_select_relevant(FpSelection *selection, FpCover *cover, FpOverlap *relevant,
+				   FpArena arena)
+{
+	selection->selector->scratch = arena;
+	return find_relevant(selection->selector, cover, -1, relevant);
+}
+
+FpStrataTest
+fp_select_within(FpSelection *selection, const FpGate *gate, FpCover *cover,
+				 FpCover *whole, const FpOverlap *relevant, int nrelevant,
+				 FpArena arena)
+{
+	selection->selector->scratch = arena;
+	return test_within(selection->selector, gate, cover, whole, relevant,
+					   nrelevant);
+}
+
+FpTallier *
+fp_select_tallier(FpSelection *selection, FpCluster *cluster)
+{
+	*cluster = selection->selector->cluster;
+	return &selection->selector->tallier;
 }

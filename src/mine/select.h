@@ -34,8 +34,22 @@ typedef struct FpSelected
 	FpItems *aliases;
 } FpSelected;
 
+/* A part of a combination that an accepted pattern holds too. */
+typedef struct FpOverlap
+{
+	int		pattern; /* its number in the selection */
+	double	excess;
+	FpCount count;
+} FpOverlap;
+
+/* Strata are made by so many accepted patterns at most, the strongest. */
+#define FP_MAX_RELEVANT 10
+
+typedef struct FpSelector FpSelector;
+
 typedef struct FpSelection
 {
+	FpSelector	*selector; /* working memory, for explanations */
 	int			 n;
 	FpSelected **patterns; /* in the order of acceptance */
 } FpSelection;
@@ -44,7 +58,22 @@ typedef struct FpSelection
  * Selects among the candidates of one direction (all of them must have that
  * direction).  They are put in order of evidence.  Result in arena.
  */
-extern FpSelection *fp_select(const FpScreen *screen, FpCandidate *candidates,
-							  int64 ncandidates, FpArena arena);
+extern FpSelection *fp_select(const FpScreen *screen, FpDirection direction,
+							  FpCandidate *candidates, int64 ncandidates,
+							  FpArena arena);
+
+/*
+ * For explanations: the accepted patterns that have a part in what cover
+ * covers, and the test of gate D, of cover against whole (NULL: all) within
+ * them.
+ */
+extern int			fp_select_relevant(FpSelection *selection, FpCover *cover,
+									   FpOverlap *relevant, FpArena arena);
+extern FpStrataTest fp_select_within(FpSelection  *selection,
+									 const FpGate *gate, FpCover *cover,
+									 FpCover *whole, const FpOverlap *relevant,
+									 int nrelevant, FpArena arena);
+extern FpTallier   *fp_select_tallier(FpSelection *selection,
+									  FpCluster	  *cluster);
 
 #endif /* FAILPAT_SELECT_H */

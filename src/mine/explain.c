@@ -1,0 +1,410 @@
+/*-------------------------------------------------------------------------
+ *
+ * explain.c
+ *		Why a combination is, or is not, a pattern: every gate, one by one.
+ *
+ * The combination is given by the cells that meet each of its conditions, so
+ * it may be any, also one that is too rare to have been looked at.  All gates
+ * are shown, also those behind the first that it did not pass.
+ *
+ * Memory: as fp_mine; the result lies in the caller's arena.  No locks.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "mine/explain.h"
+
+#include <math.h>
+
+#include "mine/run.h"
+#include "stats/special.h"
+#include "stats/two_by_two.h"
+
+/* Two thirds of the observations in common: the same but for the range. */
+#define RANGE_JACCARD 0.3
+
+typedef struct Explainer
+{
+	const FpCube		*cube;
+	const FpMineOptions *options;
+	const FpExplainItem *items;
+	int					 nitems;
+	FpRun				 run;
+	FpSelection			*selection;
+	FpArena				 scratch;
+	FpCandidate			 candidate; /* order, direction, level */
+	FpGate				 gate;
+	FpCover				*cover;
+	FpCount				 count;
+	bool				 failed;
+	FpExplanation		*result;
+} Explainer;
+
+static FpExplainRow *
+add_row(Explainer *ex, FpStep step)
+{
+	FpExplainRow *row = &ex->result->rows[ex->result->nrows++];
+
+	memset(row, 0, sizeof(FpExplainRow));
+	row->step = step;
+	row->pattern = -1;
+	row->trials = ex->count.n;
+	row->failures = ex->count.f;
+	row->risk_ratio = row->rr_lower = row->rr_upper = NAN;
+	row->log_p = NAN;
+	row->log_level = NAN;
+	return row;
+}
+
+/* the cells that meet the items in mask, and in wider (or NULL) */
+static FpCover *
+cover_of(Explainer *ex, uint32 mask, const bool *wider)
+{
+	FpCover *cover = fp_alloc0_array(ex->scratch, FpCover, 1);
+	uint64	 n = 0;
+
+	for (int round = 0; round < 2; round++)
+	{
+		n = 0;
+		for (uint64 c = 0; c < ex->cube->ncells; c++)
+		{
+			bool in = wider == NULL || wider[c];
+
+			if ((c & 0xffff) == 0)
+				FP_CHECK_INTERRUPTS();
+			for (int i = 0; in && i < ex->nitems; i++)
+				in = (mask & (1u << i)) == 0 || ex->items[i].cells[c];
+			if (in && round == 1)
+				cover->probe.rows[n] = (uint32) c;
+			n += in;
+		}
+		if (round == 0)
+			cover->probe.rows = fp_alloc_array(ex->scratch, uint32, n + 1);
+	}
+	cover->probe.nrows = n;
+	cover->class_version = -1;
+	return cover;
+}
+
+static FpCount
+count_of(const Explainer *ex, const FpCover *cover)
+{
+	FpCount count = {0, 0};
+
+	for (uint64 i = 0; i < cover->probe.nrows; i++)
+	{
+		count.n += ex->cube->trials[cover->probe.rows[i]];
+		count.f += ex->run.tally->fails[cover->probe.rows[i]];
+	}
+	return count;
+}
+
+/* Does a combination of the order below, with these counts, pass by itself? */
+static double
+refine_shift(const Explainer *ex, FpCount whole)
+{
+	const FpScreen *screen = ex->run.screen;
+
+	for (int64 i = 0; i < screen->ncandidates; i++)
+	{
+		const FpCandidate *candidate = &screen->candidates[i];
+
+		if (candidate->order == ex->candidate.order - 1 &&
+			candidate->direction == ex->candidate.direction &&
+			candidate->count.n == whole.n && candidate->count.f == whole.f &&
+			candidate->log_p <= fp_screen_level(screen, candidate))
+			return fp_screen_refine_shift(screen, &ex->candidate);
+	}
+	return 0;
+}
+
+/* one test of part against the rest of whole */
+static void
+test_row(Explainer *ex, FpExplainRow *row, FpCount whole, double shift,
+		 double inflation)
+{
+	FpCount rest = {whole.n - ex->count.n, whole.f - ex->count.f};
+	FpGate	gate = ex->gate;
+	double	log_p = -INFINITY;
+	FpRatio ratio;
+
+	row->other_trials = rest.n;
+	row->other_failures = rest.f;
+	row->log_level = gate.log_level / inflation + shift;
+	gate.log_level += shift * inflation;
+	if (ex->count.n > 0 && rest.n > 0)
+	{
+		ratio = fp_risk_ratio(ex->count.f, ex->count.n, rest.f, rest.n,
+							  1 - 2 * exp(fp_normal_log_upper(gate.z)));
+		row->risk_ratio = ratio.estimate;
+		row->rr_lower = ratio.lower;
+		row->rr_upper = ratio.upper;
+		row->log_p =
+			fp_gate_log_p(gate.direction, ex->count, whole) / inflation;
+		row->passed = fp_gate_pass(&gate, ex->count, whole, &log_p);
+	}
+	ex->failed |= !row->passed;
+}
+
+static void
+explain_parts(Explainer *ex, double inflation)
+{
+	uint32 all = (1u << ex->nitems) - 1;
+
+	for (int i = 0; i < ex->nitems; i++)
+	{
+		if (ex->nitems > 1)
+		{
+			FpExplainRow *row = add_row(ex, FP_STEP_PRODUCTIVE);
+			FpCount		  whole =
+				count_of(ex, cover_of(ex, all & ~(1u << i), NULL));
+
+			row->item = i;
+			test_row(ex, row, whole, refine_shift(ex, whole), inflation);
+		}
+		for (int w = 0; w < 2; w++)
+			if (ex->items[i].wider[w] != NULL)
+			{
+				FpExplainRow *row = add_row(ex, FP_STEP_WIDER);
+
+				row->item = i;
+				row->which = w;
+				test_row(ex, row,
+						 count_of(ex, cover_of(ex, all & ~(1u << i),
+											   ex->items[i].wider[w])),
+						 0, inflation);
+			}
+	}
+	for (uint32 mask = 1; mask < all; mask += 2)
+	{
+		FpExplainRow *row = add_row(ex, FP_STEP_INTERACTION);
+		FpCount		  x = count_of(ex, cover_of(ex, mask, NULL));
+		FpCount		  y = count_of(ex, cover_of(ex, all & ~mask, NULL));
+		FpGate		  gate = ex->gate;
+		double		  log_p = -INFINITY;
+		int			  conditions = 0;
+		double		  expected = fp_expected_rate(gate.direction, ex->count, x, y,
+												  ex->run.tally->total);
+
+		for (uint32 m = mask; m != 0; m &= m - 1)
+			conditions++;
+		gate.log_level += fp_screen_interaction_shift(ex->run.screen,
+													  &ex->candidate,
+													  conditions) *
+						  inflation;
+		row->items = mask;
+		row->passed = fp_gate_interaction(&gate, ex->count, x, y,
+										  ex->run.tally->total, &log_p);
+		row->log_level = gate.log_level / inflation;
+		if (isfinite(log_p))
+			row->log_p = log_p / inflation;
+		/* what the parts let expect, as failures of as many trials */
+		row->other_trials = ex->count.n;
+		row->other_failures = (int64) (expected * (double) ex->count.n + 0.5);
+		ex->failed |= !row->passed;
+	}
+}
+
+static void
+explain_redundant(Explainer *ex, double inflation)
+{
+	FpOverlap relevant[FP_MAX_RELEVANT];
+	int		  n = fp_select_relevant(ex->selection, ex->cover, relevant,
+									 ex->scratch);
+
+	for (int i = 0; i < n; i++)
+	{
+		FpSelected *other = ex->selection->patterns[relevant[i].pattern];
+		FpCount		theirs = other->candidate.count;
+		FpExplainRow *row;
+		FpStrataTest  test;
+		double		  shared = (double) relevant[i].count.n;
+
+		/* itself, or another name of it: see the result */
+		if (shared >= 0.98 * (double) (ex->count.n + theirs.n) - 0.98 * shared)
+			continue;
+		row = add_row(ex, FP_STEP_REDUNDANT);
+		row->pattern = relevant[i].pattern;
+		row->other_trials = theirs.n;
+		row->other_failures = theirs.f;
+		test = fp_select_within(ex->selection, &ex->gate, ex->cover, NULL,
+								&relevant[i], 1, ex->scratch);
+		row->risk_ratio = test.risk_ratio;
+		row->rr_lower = test.rr_lower;
+		row->rr_upper = test.rr_upper;
+		row->log_p = test.log_p / inflation;
+		row->log_level = ex->gate.log_level / inflation;
+		row->passed = test.log_p <= ex->gate.log_level &&
+					  (ex->gate.direction == FP_BETTER
+						   ? test.rr_upper * ex->gate.min_risk_ratio <= 1
+						   : test.rr_lower >= ex->gate.min_risk_ratio);
+		ex->failed |= !row->passed;
+	}
+}
+
+static void
+explain_confounders(Explainer *ex, FpTallier *tallier, FpCluster *cluster,
+					double inflation)
+{
+	FpCover		 *general[FP_MAX_ARITY];
+	int			  ngeneral = 0;
+	uint64		  dims = 0;
+	uint32		  all = (1u << ex->nitems) - 1;
+	double		  log_p = -INFINITY;
+	FpConfounder *confounders;
+	int			  n;
+
+	for (int i = 0; i < ex->nitems; i++)
+	{
+		dims |= UINT64CONST(1) << ex->items[i].dim;
+		if (ex->nitems > 1)
+			general[ngeneral++] = cover_of(ex, all & ~(1u << i), NULL);
+	}
+	fp_confound(tallier, &ex->gate, 0, 0, cluster, dims, ex->cover, general,
+				ngeneral, &log_p, &confounders, &n, ex->scratch, ex->scratch);
+	for (int i = 0; i < n; i++)
+	{
+		const FpConfounder *confounder = &confounders[i];
+		FpExplainRow	   *row = add_row(ex, FP_STEP_CONFOUNDER);
+		bool				time =
+			ex->cube->dims[confounder->dim].kind == FP_STRATUM;
+
+		row->dim = confounder->dim;
+		row->verdict = confounder->verdict;
+		row->risk_ratio = confounder->risk_ratio;
+		row->rr_lower = confounder->rr_lower;
+		row->rr_upper = confounder->rr_upper;
+		row->log_p = confounder->log_p / inflation;
+		row->log_level = ex->gate.log_level / inflation;
+		row->passed = confounder->verdict == FP_SUPPORTED ||
+					  (confounder->verdict == FP_NOT_IDENTIFIABLE && !time);
+		ex->failed |= !row->passed;
+	}
+}
+
+static void
+explain_result(Explainer *ex)
+{
+	FpExplainRow *row = add_row(ex, FP_STEP_RESULT);
+	FpOverlap	  relevant[FP_MAX_RELEVANT];
+	int			  n = ex->count.n > 0
+						  ? fp_select_relevant(ex->selection, ex->cover, relevant,
+											   ex->scratch)
+						  : 0;
+
+	row->explained = FP_NOT_REPORTED;
+	for (int i = 0; i < n; i++)
+	{
+		const FpSelected *other = ex->selection->patterns[relevant[i].pattern];
+		double			  shared = (double) relevant[i].count.n;
+		double			  either =
+			(double) (ex->count.n + other->candidate.count.n) - shared;
+		bool same_order = other->candidate.items.n == ex->nitems;
+		bool same_dims = same_order;
+
+		for (int j = 0; same_dims && j < ex->nitems; j++)
+		{
+			const FpItem *item = &other->candidate.items.item[j];
+			int			  dim = item->slot < 0
+									? ex->run.tally->axes[item->axis].dim
+									: ex->run.tally->slots[item->slot].dim;
+			bool		  found = false;
+
+			for (int k = 0; k < ex->nitems; k++)
+				found |= ex->items[k].dim == dim;
+			same_dims = found;
+		}
+		if (shared == either && same_dims)
+			row->explained = FP_REPORTED;
+		else if (shared >= 0.98 * either && !same_dims)
+			row->explained = FP_REPORTED_AS_OTHER;
+		else if (same_dims && shared >= RANGE_JACCARD * either)
+			row->explained = FP_REPORTED_RANGE;
+		else
+			continue;
+		row->pattern = relevant[i].pattern;
+		break;
+	}
+	row->passed = row->explained == FP_REPORTED ||
+				  row->explained == FP_REPORTED_AS_OTHER;
+}
+
+FpExplanation *
+fp_explain(const FpCube *cube, const FpMineOptions *options,
+		   const FpExplainItem *items, int nitems, FpArena arena)
+{
+	FpArena		  working = fp_arena_create(arena, "failpat explanation");
+	Explainer	 *ex = fp_alloc0_array(working, Explainer, 1);
+	FpExplainRow *row;
+	FpExplanation *result;
+
+	if (options->direction == FP_BOTH)
+		fp_error(FP_ERR_DATA, NULL, NULL,
+				 "one direction can be explained at a time");
+	ex->cube = cube;
+	ex->options = options;
+	ex->items = items;
+	ex->nitems = nitems;
+	ex->scratch = working;
+	ex->result = fp_alloc0_array(arena, FpExplanation, 1);
+	ex->result->rows = fp_alloc0_array(
+		arena, FpExplainRow,
+		2 + 3 * FP_MAX_ARITY + (1 << FP_MAX_ARITY) + FP_MAX_RELEVANT +
+			FP_MAX_DIMS + 1);
+	if (fp_run(cube, options, working, &ex->run))
+	{
+		FpCluster  cluster;
+		FpTallier *tallier;
+				double	   inflation;
+		bool	   effect;
+
+		ex->selection = ex->run.selections[0];
+		tallier = fp_select_tallier(ex->selection, &cluster);
+		ex->cover = cover_of(ex, (1u << nitems) - 1, NULL);
+		ex->count = count_of(ex, ex->cover);
+		ex->candidate.direction = options->direction;
+		ex->candidate.order = Min(nitems, options->max_arity);
+		for (int i = 0; i < nitems; i++)
+			ex->candidate.interval |= items[i].wider[0] != NULL;
+		ex->gate = fp_screen_gate(ex->run.screen, &ex->candidate);
+
+		row = add_row(ex, FP_STEP_SIZE);
+		row->other_trials = ex->run.tally->min_trials;
+		row->passed = ex->count.n >= ex->run.tally->min_trials &&
+					  nitems <= options->max_arity;
+		ex->failed |= !row->passed;
+		if (ex->count.n > 0)
+		{
+			inflation =
+				fp_cluster_inflation(tallier, &cluster, ex->cover, working);
+			inflation = fmax(inflation, 1);
+			fp_gate_inflate(&ex->gate, inflation);
+			row = add_row(ex, FP_STEP_MARGINAL);
+			test_row(ex, row, ex->run.tally->total, 0, inflation);
+			effect = row->passed;
+			explain_parts(ex, inflation);
+			explain_redundant(ex, inflation);
+			/* where there is no effect, nothing needs to explain it */
+			if (effect)
+				explain_confounders(ex, tallier, &cluster, inflation);
+		}
+		explain_result(ex);
+
+		ex->result->npatterns = ex->selection->n;
+		ex->result->patterns =
+			fp_alloc0_array(arena, FpPatternName, ex->selection->n + 1);
+		for (int i = 0; i < ex->selection->n; i++)
+			fp_tell_items(ex->run.tally,
+						  &ex->selection->patterns[i]->candidate.items,
+						  &ex->result->patterns[i]);
+	}
+	else
+	{
+		row = add_row(ex, FP_STEP_RESULT);
+		row->explained = FP_NOT_REPORTED;
+	}
+	result = ex->result;
+	fp_arena_delete(working);
+	return result;
+}

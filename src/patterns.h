@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * patterns.h
+ *		What other files that talk to the server may use of the miner.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FAILPAT_PATTERNS_H
+#define FAILPAT_PATTERNS_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/jsonb.h"
+
+#include "mine/mine.h"
+
+/*
+ * Options from six arguments of an SQL function, the first of them number
+ * "first": max_arity, alpha, min_trials, min_risk_ratio, direction, check.  A
+ * NULL means the default.
+ */
+extern void failpat_mine_options(FunctionCallInfo fcinfo, int first,
+								 const FpCube *cube, FpMineOptions *options);
+
+/* conditions as everywhere in failpat, palloc'd: {"lora": ["3", "7"], ...} */
+extern Jsonb *failpat_conditions(const FpCube			  *cube,
+								 const FpPatternCondition *conditions,
+								 int					   nconditions);
+
+#endif /* FAILPAT_PATTERNS_H */
