@@ -61,9 +61,10 @@ typedef struct Part
 	char *wider[2];
 } Part;
 
-static const char *const gate_names[] = {
-	"size",		   "marginal",	 "productive", "productive",
-	"interaction", "redundant",	 "confounder", "result"};
+static const char *const gate_names[] = {"size",		"marginal",
+										 "productive",	"productive",
+										 "interaction", "redundant",
+										 "confounder",	"result"};
 
 static Jsonb *
 parse_json(const char *text)
@@ -185,9 +186,9 @@ read_parts(Jsonb *conditions, Part *parts)
 	return n;
 
 too_many:
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("a pattern has at most %d conditions",
-						   FP_MAX_ARITY)));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("a pattern has at most %d conditions", FP_MAX_ARITY)));
 	return 0;
 }
 
@@ -234,8 +235,9 @@ key_of(const Part *parts, int n, uint32 mask, int item, int which)
 static char *
 key_of_pattern(const FpCube *cube, const FpPatternName *name)
 {
-	return failpat_pattern_key(
-		failpat_conditions(cube, name->conditions, name->nconditions), NULL);
+	return failpat_pattern_key(failpat_conditions(cube, name->conditions,
+												  name->nconditions),
+							   NULL);
 }
 
 static void
@@ -272,9 +274,9 @@ put_row(ReturnSetInfo *rsinfo, const FpCube *cube, const Part *parts, int n,
 			note = "compared with the rest of the wider range";
 			break;
 		case FP_STEP_INTERACTION:
-			against = psprintf("%s and %s",
-							   key_of(parts, n, row->items, -1, -1),
-							   key_of(parts, n, all & ~row->items, -1, -1));
+			against =
+				psprintf("%s and %s", key_of(parts, n, row->items, -1, -1),
+						 key_of(parts, n, all & ~row->items, -1, -1));
 			note = "compared with what the two parts let expect";
 			break;
 		case FP_STEP_REDUNDANT:
@@ -375,8 +377,8 @@ failpat_sql_explain(PG_FUNCTION_ARGS)
 	memset(items, 0, sizeof(items));
 	for (int i = 0; i < n; i++)
 	{
-		items[i].dim = failpat_cube_dim(cube, parts[i].name,
-										strlen(parts[i].name));
+		items[i].dim =
+			failpat_cube_dim(cube, parts[i].name, strlen(parts[i].name));
 		if (cube->dims[items[i].dim].kind == FP_STRATUM)
 			not_a_pattern(parts[i].name);
 		items[i].cells = cells_of(cube, parts[i].name, parts[i].value, cx);

@@ -157,8 +157,7 @@ explain_parts(Explainer *ex, double inflation)
 		if (ex->nitems > 1)
 		{
 			FpExplainRow *row = add_row(ex, FP_STEP_PRODUCTIVE);
-			FpCount		  whole =
-				count_of(ex, cover_of(ex, all & ~(1u << i), NULL));
+			FpCount whole = count_of(ex, cover_of(ex, all & ~(1u << i), NULL));
 
 			row->item = i;
 			test_row(ex, row, whole, refine_shift(ex, whole), inflation);
@@ -184,15 +183,15 @@ explain_parts(Explainer *ex, double inflation)
 		FpGate		  gate = ex->gate;
 		double		  log_p = -INFINITY;
 		int			  conditions = 0;
-		double		  expected = fp_expected_rate(gate.direction, ex->count, x, y,
-												  ex->run.tally->total);
+		double expected = fp_expected_rate(gate.direction, ex->count, x, y,
+										   ex->run.tally->total);
 
 		for (uint32 m = mask; m != 0; m &= m - 1)
 			conditions++;
-		gate.log_level += fp_screen_interaction_shift(ex->run.screen,
-													  &ex->candidate,
-													  conditions) *
-						  inflation;
+		gate.log_level +=
+			fp_screen_interaction_shift(ex->run.screen, &ex->candidate,
+										conditions) *
+			inflation;
 		row->items = mask;
 		row->passed = fp_gate_interaction(&gate, ex->count, x, y,
 										  ex->run.tally->total, &log_p);
@@ -210,13 +209,13 @@ static void
 explain_redundant(Explainer *ex, double inflation)
 {
 	FpOverlap relevant[FP_MAX_RELEVANT];
-	int		  n = fp_select_relevant(ex->selection, ex->cover, relevant,
-									 ex->scratch);
+	int		  n =
+		fp_select_relevant(ex->selection, ex->cover, relevant, ex->scratch);
 
 	for (int i = 0; i < n; i++)
 	{
-		FpSelected *other = ex->selection->patterns[relevant[i].pattern];
-		FpCount		theirs = other->candidate.count;
+		FpSelected	 *other = ex->selection->patterns[relevant[i].pattern];
+		FpCount		  theirs = other->candidate.count;
 		FpExplainRow *row;
 		FpStrataTest  test;
 		double		  shared = (double) relevant[i].count.n;
@@ -267,8 +266,7 @@ explain_confounders(Explainer *ex, FpTallier *tallier, FpCluster *cluster,
 	{
 		const FpConfounder *confounder = &confounders[i];
 		FpExplainRow	   *row = add_row(ex, FP_STEP_CONFOUNDER);
-		bool				time =
-			ex->cube->dims[confounder->dim].kind == FP_STRATUM;
+		bool time = ex->cube->dims[confounder->dim].kind == FP_STRATUM;
 
 		row->dim = confounder->dim;
 		row->verdict = confounder->verdict;
@@ -288,10 +286,9 @@ explain_result(Explainer *ex)
 {
 	FpExplainRow *row = add_row(ex, FP_STEP_RESULT);
 	FpOverlap	  relevant[FP_MAX_RELEVANT];
-	int			  n = ex->count.n > 0
-						  ? fp_select_relevant(ex->selection, ex->cover, relevant,
-											   ex->scratch)
-						  : 0;
+	int n = ex->count.n > 0 ? fp_select_relevant(ex->selection, ex->cover,
+												 relevant, ex->scratch)
+							: 0;
 
 	row->explained = FP_NOT_REPORTED;
 	for (int i = 0; i < n; i++)
@@ -306,10 +303,9 @@ explain_result(Explainer *ex)
 		for (int j = 0; same_dims && j < ex->nitems; j++)
 		{
 			const FpItem *item = &other->candidate.items.item[j];
-			int			  dim = item->slot < 0
-									? ex->run.tally->axes[item->axis].dim
-									: ex->run.tally->slots[item->slot].dim;
-			bool		  found = false;
+			int	 dim = item->slot < 0 ? ex->run.tally->axes[item->axis].dim
+									  : ex->run.tally->slots[item->slot].dim;
+			bool found = false;
 
 			for (int k = 0; k < ex->nitems; k++)
 				found |= ex->items[k].dim == dim;
@@ -334,9 +330,9 @@ FpExplanation *
 fp_explain(const FpCube *cube, const FpMineOptions *options,
 		   const FpExplainItem *items, int nitems, FpArena arena)
 {
-	FpArena		  working = fp_arena_create(arena, "failpat explanation");
-	Explainer	 *ex = fp_alloc0_array(working, Explainer, 1);
-	FpExplainRow *row;
+	FpArena		   working = fp_arena_create(arena, "failpat explanation");
+	Explainer	  *ex = fp_alloc0_array(working, Explainer, 1);
+	FpExplainRow  *row;
 	FpExplanation *result;
 
 	if (options->direction == FP_BOTH)
@@ -348,15 +344,15 @@ fp_explain(const FpCube *cube, const FpMineOptions *options,
 	ex->nitems = nitems;
 	ex->scratch = working;
 	ex->result = fp_alloc0_array(arena, FpExplanation, 1);
-	ex->result->rows = fp_alloc0_array(
-		arena, FpExplainRow,
-		2 + 3 * FP_MAX_ARITY + (1 << FP_MAX_ARITY) + FP_MAX_RELEVANT +
-			FP_MAX_DIMS + 1);
+	ex->result->rows =
+		fp_alloc0_array(arena, FpExplainRow,
+						2 + 3 * FP_MAX_ARITY + (1 << FP_MAX_ARITY) +
+							FP_MAX_RELEVANT + FP_MAX_DIMS + 1);
 	if (fp_run(cube, options, working, &ex->run))
 	{
 		FpCluster  cluster;
 		FpTallier *tallier;
-				double	   inflation;
+		double	   inflation;
 		bool	   effect;
 
 		ex->selection = ex->run.selections[0];
