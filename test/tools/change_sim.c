@@ -18,6 +18,12 @@
  * default.  It is solved here by the quadratic recursion, since the package
  * is not in Debian.
  *
+ * KIND "causes" shows how often the event that a change is attributed to was
+ * its cause, by posterior: a step at odds of 1.4 to 2.5, with probability .7
+ * caused by an event up to three buckets before, among five others.
+ *
+ * KIND "mix" counts right verdicts on mix shifts.
+ *
  * With "tsv" the lines are those of a benchmark: what, ours, a rival's, an
  * empty field, target, verdict.  test/tools/change-sim builds it.
  *
@@ -25,7 +31,9 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "stats/attribution.h"
 #include "stats/change_point.h"
+#include "stats/mix_shift.h"
 
 #include <math.h>
 
@@ -496,6 +504,147 @@ run(const Kind *kind, double alpha, int series, const char *rivals)
 	fp_arena_delete(arena);
 }
 
+/* are posteriors what they say? */
+static void
+run_causes(int series)
+{
+	static const double edges[] = {0, 0.5, 0.8, 0.95, 1.0001};
+	static const double lags[] = {0.55, 0.80, 0.92, 1};
+	FpArena				arena = fp_arena_create(NULL, "simulation");
+	int					said[4] = {0}, right[4] = {0};
+	double				sum[4] = {0};
+	double				none = 0;
+	int					none_true = 0, changes = 0;
+
+	state = 20260101;
+	for (int i = 0; i < series; i++)
+	{
+		FpChangeOptions options = FP_CHANGE_DEFAULTS;
+		FpTrend			trend;
+		FpCause			causes[6];
+		int				count = 0;
+		int				at = 40 + (int) (uniform() * 120);
+		double			odds = 1.4 + 1.1 * uniform();
+		bool			caused = uniform() < 0.7;
+		double			draw_lag = uniform();
+		int				lag = 0;
+
+		while (draw_lag > lags[lag])
+			lag++;
+		for (int t = 0; t < 200; t++)
+		{
+			buckets[t].at = t;
+			buckets[t].trials = 50;
+			buckets[t].failures =
+				binomial(50, t < at ? 0.1 : 0.1 * odds / (0.9 + 0.1 * odds));
+		}
+		if (caused)
+			causes[count++].bucket = at - lag;
+		while (count < 6)
+			causes[count++].bucket = (int) (uniform() * 200);
+		for (int c = 0; c < count; c++)
+			causes[c].weight = 1;
+		fp_change_points(arena, buckets, 200, &options, &trend);
+		for (int c = 0; c < trend.nchanges; c++)
+		{
+			const FpChange *change = &trend.changes[c];
+			int			   *places;
+			double		   *gains;
+			int				n;
+			int				best = 0;
+			double			p;
+
+			if (change->kind != FP_SHIFT || abs(change->at - at) > 20)
+				continue;
+			n = fp_change_profile(arena, &trend, change, &places, &gains);
+			none += fp_attribute(places, gains, n, causes, count,
+								 FP_NO_CAUSE_PRIOR);
+			none_true += !caused;
+			changes++;
+			for (int k = 1; k < count; k++)
+				if (causes[k].posterior > causes[best].posterior)
+					best = k;
+			p = causes[best].posterior;
+			for (int e = 0; e < 4; e++)
+				if (p >= edges[e] && p < edges[e + 1])
+				{
+					said[e]++;
+					sum[e] += p;
+					right[e] += caused && best == 0;
+				}
+			break;
+		}
+		fp_arena_reset(arena);
+	}
+	for (int e = 0; e < 4; e++)
+	{
+		if (said[e] == 0)
+			continue;
+		if (tsv)
+			printf("attribution, posterior %.2f to %.2f: right\t%.0f %% of "
+				   "%d\t-\t-\t%.0f %%\t-\n",
+				   edges[e], fmin(1, edges[e + 1]), 100.0 * right[e] / said[e],
+				   said[e], 100 * sum[e] / said[e]);
+		else
+			printf("attribution, posterior %.2f to %.2f: right %5.1f %% of "
+				   "%d, mean posterior %.1f %%\n",
+				   edges[e], fmin(1, edges[e + 1]), 100.0 * right[e] / said[e],
+				   said[e], 100 * sum[e] / said[e]);
+	}
+	if (!tsv)
+		printf("attribution, no cause: said %.1f %%, true %.1f %% of %d\n",
+			   100 * none / changes, 100.0 * none_true / changes, changes);
+	fp_arena_delete(arena);
+}
+
+/* verdicts of mix shifts of four kinds, as often as they are right */
+static void
+run_mix(int series)
+{
+	static const char *names[] = {"rate", "mix", "reversal"};
+	FpArena			   arena = fp_arena_create(NULL, "simulation");
+
+	state = 20260101;
+	for (int kind = 0; kind < 3; kind++)
+	{
+		int right = 0;
+
+		for (int i = 0; i < series; i++)
+		{
+			FpMixStratum s[3];
+			FpMixShift	 m;
+
+			for (int j = 0; j < 3; j++)
+			{
+				double rate = 0.05 + 0.15 * j;
+				double after = kind == 0   ? rate * 1.4
+							   : kind == 1 ? rate
+										   : rate * 0.75;
+				/* from mostly the first stratum to mostly the last */
+				int64 n0 = kind == 0 ? 2000 : j == 0 ? 4000 : 1000;
+				int64 n1 = kind == 0 ? 2000 : j == 2 ? 4000 : 1000;
+
+				s[j].trials_before = n0;
+				s[j].trials_after = n1;
+				s[j].failures_before = binomial(n0, rate);
+				s[j].failures_after = binomial(n1, after);
+			}
+			fp_mix_shift(arena, s, 3, 1, 0.01, &m);
+			right += strcmp(fp_mix_verdict_name(m.verdict), names[kind]) == 0;
+			fp_arena_reset(arena);
+		}
+		if (tsv)
+			printf("mix shift, verdict \"%s\" where it is so\t%.1f "
+				   "%%\t-\t-\t>= 98 %%\t%s\n",
+				   names[kind], 100.0 * right / series,
+				   right >= 0.98 * series ? "ok" : "MISSED");
+		else
+			printf("mix shift, verdict \"%s\" where it is so: %.1f %%\n",
+				   names[kind], 100.0 * right / series);
+	}
+	fp_arena_delete(arena);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -518,5 +667,9 @@ main(int argc, char **argv)
 			run(&kinds[k], 0.05, series, rivals);
 			run(&kinds[k], 0.01, series, rivals);
 		}
+	if (strncmp("causes", only, strlen(only)) == 0)
+		run_causes(series);
+	if (strncmp("mix", only, strlen(only)) == 0)
+		run_mix(series);
 	return 0;
 }
