@@ -218,7 +218,7 @@ typedef struct Parse
 #define ACTION_DONE return
 #endif
 
-static void bad_text(const char *detail) pg_attribute_noreturn();
+static void bad_text(const char *detail) __attribute__((noreturn));
 
 static void
 bad_text(const char *detail)
