@@ -304,4 +304,4 @@ END $$;
 
 -- Every function of the cube is parallel safe.
 SELECT count(*) AS unsafe FROM pg_depend d JOIN pg_proc p ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass
-WHERE d.refclassid = 'pg_extension'::regclass AND p.proname ~ 'cube|fp_slice|fp_totals|^rollup$' AND p.proparallel <> 's';
+WHERE d.refclassid = 'pg_extension'::regclass AND p.proname ~ '^(failure_cube.*|rollup|fp_slice|fp_totals|fp_cube_dims|fp_cube_checks)$' AND p.proparallel <> 's';
