@@ -29,7 +29,8 @@ PG_MODULE_MAGIC;
 
 void _PG_init(void);
 
-int failpat_memory_limit = 1024 * 1024;
+int	 failpat_memory_limit = 1024 * 1024;
+bool failpat_require_confirmed = false;
 
 void
 _PG_init(void)
@@ -40,6 +41,13 @@ _PG_init(void)
 							&failpat_memory_limit, 1024 * 1024, 1024,
 							MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, NULL,
 							NULL, NULL);
+
+	DefineCustomBoolVariable(
+		"failpat.require_confirmed",
+		"Alerts speak of confirmed patterns only.",
+		"Without it candidates, which observations made since they were "
+		"found have not confirmed yet, alert too, marked as such.",
+		&failpat_require_confirmed, false, PGC_USERSET, 0, NULL, NULL, NULL);
 
 	failpat_capture_init();
 

@@ -25,4 +25,7 @@
 /* failpat.memory_limit, in kB: bounds one cube, one mining run */
 extern int failpat_memory_limit;
 
+/* failpat.require_confirmed: whether candidates are kept from alerting */
+extern bool failpat_require_confirmed;
+
 #endif /* FAILPAT_H */
