@@ -50,6 +50,11 @@ FROM (SELECT failure_cube(abs(hashint8(n * 15485863::bigint)) % 1000 < CASE WHEN
 -- one check
 SELECT pattern_key, description, failed_check FROM pat.cubes, fp_patterns(cube, "check" => 'face', max_arity => 1) ORDER BY pattern_key COLLATE "C";
 
+-- each check by itself, and all that was tested counted
+SELECT pattern_key, description, failed_check FROM pat.cubes, fp_patterns(cube, "check" => '*') ORDER BY failed_check COLLATE "C", pattern_key COLLATE "C";
+SELECT a.q_value > b.q_value AS counted FROM pat.cubes, fp_patterns(cube, "check" => '*') a, fp_patterns(cube, "check" => 'face') b
+WHERE a.pattern_key = b.pattern_key AND a.failed_check = b.failed_check AND a.pattern_key = 'l:3:c:5:sp:6+';
+
 -- in pieces: the same patterns with the pieces as strata
 SELECT p.pattern_key, p.failures, p.trials
 FROM (SELECT array_agg(c ORDER BY piece) AS cubes

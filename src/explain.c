@@ -374,6 +374,10 @@ failpat_sql_explain(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("direction \"both\" cannot be explained"),
 						errhint("Ask for worse or better.")));
+	if (options.check == FP_EACH_CHECK)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("check \"*\" cannot be explained"),
+						errhint("Ask for one check, or for NULL.")));
 	memset(items, 0, sizeof(items));
 	for (int i = 0; i < n; i++)
 	{

@@ -25,6 +25,7 @@
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/ps_status.h"
 
 #include "cubes.h"
 #include "failpat.h"
@@ -100,6 +101,8 @@ find_check(const FpCube *cube, const char *name)
 {
 	StringInfoData list;
 
+	if (strcmp(name, "*") == 0)
+		return FP_EACH_CHECK;
 	for (uint32 c = 0; c < cube->nchecks; c++)
 		if (strlen(name) == cube->checks[c].len &&
 			memcmp(name, cube->checks[c].data, cube->checks[c].len) == 0)
@@ -302,9 +305,11 @@ put_float(Datum *values, bool *nulls, int column, double value)
 }
 
 static void
-put_pattern(ReturnSetInfo *rsinfo, const FpCube *cube, const char *check,
+put_pattern(ReturnSetInfo *rsinfo, const FpCube *cube,
 			const FpPattern *pattern)
 {
+	const char *check =
+		pattern->check >= 0 ? cube->checks[pattern->check].data : NULL;
 	Datum  values[NCOLS] = {0};
 	bool   nulls[NCOLS] = {0};
 	Jsonb *conditions;
@@ -349,6 +354,19 @@ put_pattern(ReturnSetInfo *rsinfo, const FpCube *cube, const char *check,
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* how far it is, where the system shows what processes do */
+static void
+show_progress(void *arg, double done)
+{
+	char text[40];
+
+	(void) arg;
+	if (!update_process_title)
+		return;
+	snprintf(text, sizeof(text), "mining %d%%", (int) (done * 100));
+	set_ps_display(text);
+}
+
 /* Mines the cube and puts the rows; all that is allocated is cx's. */
 static void
 mine_cube(FunctionCallInfo fcinfo, const FpCube *cube, MemoryContext cx)
@@ -358,12 +376,10 @@ mine_cube(FunctionCallInfo fcinfo, const FpCube *cube, MemoryContext cx)
 	FpMineResult  *result;
 
 	failpat_mine_options(fcinfo, 1, cube, &options);
+	options.progress = show_progress;
 	result = fp_mine(cube, &options, cx);
 	for (int i = 0; i < result->npatterns; i++)
-		put_pattern(rsinfo, cube,
-					options.check >= 0 ? cube->checks[options.check].data
-									   : NULL,
-					&result->patterns[i]);
+		put_pattern(rsinfo, cube, &result->patterns[i]);
 }
 
 /* fp_patterns(failure_cube, ...) */

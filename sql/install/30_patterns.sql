@@ -58,7 +58,7 @@ AS 'MODULE_PATHNAME', 'failpat_sql_patterns'
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
 
 COMMENT ON FUNCTION fp_patterns(failure_cube, integer, double precision, integer, double precision, text, text) IS
-'The failure patterns of a cube, strongest evidence first: combinations of up to max_arity conditions that fail significantly more (direction worse), less (better) or either (both) often than the rest.';
+'The failure patterns of a cube, strongest evidence first: combinations of up to max_arity conditions that fail significantly more (direction worse), less (better) or either (both) often than the rest. check names the check whose failures are counted: NULL for any, * for each by itself.';
 
 CREATE FUNCTION fp_patterns(
   cubes failure_cube[],

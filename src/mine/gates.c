@@ -242,7 +242,7 @@ fp_gate_interaction(const FpGate *gate, FpCount both, FpCount x, FpCount y,
 		double	sd =
 			sqrt(p * (1 - p) * (1 / (double) part.n + 1 / (double) neither.n));
 
-		if (sign * (rate_of(part) - rate_of(neither)) < 1.645 * sd)
+		if (sign * (rate_of(part) - rate_of(neither)) <= 1.645 * sd)
 			return true;
 	}
 	for (int i = 0; i < 4; i++)
@@ -448,6 +448,7 @@ fp_strata_test(FpDirection direction, FpCount *part, FpCount *whole, uint32 n,
 {
 	FpStrataTest result = {0};
 	double		 top = 0, bottom = 0, spread = 0;
+	double		 trials = 0, failed = 0, rest_trials = 0, rest_failed = 0;
 	uint32		 used = 0;
 
 	for (uint32 k = 0; k < n; k++)
@@ -461,6 +462,10 @@ fp_strata_test(FpDirection direction, FpCount *part, FpCount *whole, uint32 n,
 
 		if (n1 <= 0 || n0 <= 0)
 			continue;
+		trials += n1;
+		failed += a;
+		rest_trials += n0;
+		rest_failed += c;
 		top += a * n0 / N;
 		bottom += c * n1 / N;
 		spread += (n1 * n0 * F - a * c * N) / (N * N);
@@ -488,10 +493,24 @@ fp_strata_test(FpDirection direction, FpCount *part, FpCount *whole, uint32 n,
 		result.rr_lower = result.risk_ratio * exp(-half);
 		result.rr_upper = result.risk_ratio * exp(half);
 	}
+	else if (top > 0 || bottom > 0)
+	{
+		/*
+		 * No failure on one side: of the pooled counts, as if there had been
+		 * half a one.
+		 */
+		double a = fmax(failed, 0.5);
+		double c = fmax(rest_failed, 0.5);
+		double log_ratio = log(a / trials) - log(c / rest_trials);
+		double half = z * sqrt(1 / a + 1 / c);
+
+		result.risk_ratio = top > 0 ? INFINITY : 0;
+		result.rr_lower = top > 0 ? exp(log_ratio - half) : 0;
+		result.rr_upper = top > 0 ? INFINITY : exp(log_ratio + half);
+	}
 	else
 	{
-		result.risk_ratio = top > 0 ? INFINITY : bottom > 0 ? 0 : NAN;
-		result.rr_lower = 0;
+		result.risk_ratio = NAN;
 		result.rr_upper = INFINITY;
 	}
 	if (used == 0)

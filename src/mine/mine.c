@@ -33,7 +33,7 @@ fp_mine_defaults(FpMineOptions *options)
 	options->min_risk_ratio = 1.2;
 	options->direction = FP_WORSE;
 	options->confidence = 0.95;
-	options->check = -1;
+	options->check = FP_ANY_CHECK;
 }
 
 /* written so that NaN fails too */
@@ -63,7 +63,8 @@ check_options(const FpCube *cube, const FpMineOptions *options)
 	if (options->direction < FP_WORSE || options->direction > FP_BOTH)
 		fp_error(FP_ERR_DATA, NULL, NULL, "unknown direction %d",
 				 (int) options->direction);
-	if (options->check < -1 || options->check >= (int) cube->nchecks)
+	if (options->check < FP_EACH_CHECK ||
+		options->check >= (int) cube->nchecks)
 		fp_error(FP_ERR_DATA, NULL, NULL, "the cube has no check number %d",
 				 options->check);
 }
@@ -241,6 +242,8 @@ compare_patterns(const void *a, const void *b)
 	if (x->llr != y->llr)
 		return x->llr < y->llr ? 1 : -1;
 	/* the same counts in both directions cannot be; keep it total anyway */
+	if (x->check != y->check)
+		return x->check - y->check;
 	if (x->nconditions != y->nconditions)
 		return x->nconditions - y->nconditions;
 	return memcmp(x->conditions, y->conditions,
@@ -359,39 +362,76 @@ fp_run(const FpCube *cube, const FpMineOptions *options, FpArena arena,
 	return true;
 }
 
-FpMineResult *
-fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
+/* Mines for one check (or any) and adds its patterns to the result. */
+static int64
+mine_one(const FpCube *cube, const FpMineOptions *options,
+		 FpMineResult *result, FpArena arena)
 {
-	FpMineResult *result = fp_alloc0_array(arena, FpMineResult, 1);
-	FpArena		  working = fp_arena_create(arena, "failpat mining");
-	FpRun		  run;
-	int			  n = 0;
+	FpArena working = fp_arena_create(arena, "failpat mining");
+	FpRun	run;
+	int		n = result->npatterns + 1;
 
-	result->norders = options->max_arity;
 	if (!fp_run(cube, options, working, &run))
 	{
 		fp_arena_delete(working);
-		return result;
+		return 0;
 	}
-	result->ncandidates = run.ncandidates;
+	result->ncandidates += run.ncandidates;
 	for (int order = 1; order <= options->max_arity; order++)
 	{
 		result->level[order] = exp(run.screen->log_level[order][0][0]);
 		result->interval_level[order] =
 			exp(run.screen->log_level[order][1][0]);
-		result->ntests[order] = run.screen->ntests[order];
+		result->ntests[order] += run.screen->ntests[order];
 	}
 	for (int d = 0; d < run.screen->ndirections; d++)
 		n += run.selections[d]->n;
-	result->patterns = fp_alloc0_array(arena, FpPattern, n + 1);
+	if (result->patterns == NULL)
+		result->patterns = fp_alloc_array(arena, FpPattern, n);
+	else
+		result->patterns = fp_realloc_array(arena, result->patterns, FpPattern,
+											result->capacity, n);
+	result->capacity = n;
 	for (int d = 0; d < run.screen->ndirections; d++)
 		for (int i = 0; i < run.selections[d]->n; i++)
 			if (!run.selections[d]->patterns[i]->dropped)
+			{
+				FpPattern *pattern = &result->patterns[result->npatterns++];
+
+				memset(pattern, 0, sizeof(FpPattern));
+				pattern->check = options->check;
 				tell_pattern(run.screen, run.selections[d]->patterns[i],
-							 &result->patterns[result->npatterns++], arena);
-	qsort(result->patterns, result->npatterns, sizeof(FpPattern),
-		  compare_patterns);
-	tell_q_values(result, run.ntests, working);
+							 pattern, arena);
+			}
 	fp_arena_delete(working);
+	return run.ntests;
+}
+
+FpMineResult *
+fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
+{
+	FpMineResult *result = fp_alloc0_array(arena, FpMineResult, 1);
+	FpArena		  scratch;
+	int64		  ntests = 0;
+
+	check_options(cube, options);
+	result->norders = options->max_arity;
+	if (options->check == FP_EACH_CHECK)
+		for (uint32 c = 0; c < cube->nchecks; c++)
+		{
+			FpMineOptions one = *options;
+
+			one.check = (int) c;
+			one.alpha = options->alpha / cube->nchecks;
+			ntests += mine_one(cube, &one, result, arena);
+		}
+	else
+		ntests = mine_one(cube, options, result, arena);
+	if (result->npatterns > 0)
+		qsort(result->patterns, result->npatterns, sizeof(FpPattern),
+			  compare_patterns);
+	scratch = fp_arena_create(arena, "failpat q-values");
+	tell_q_values(result, ntests, scratch);
+	fp_arena_delete(scratch);
 	return result;
 }

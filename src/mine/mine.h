@@ -28,6 +28,9 @@
 /* Ordinal dimensions with more distinct numbers are cut into so many bins. */
 #define FP_MAX_BINS 64
 
+#define FP_ANY_CHECK (-1)
+#define FP_EACH_CHECK (-2)
+
 typedef enum FpDirection
 {
 	FP_WORSE = 1,
@@ -47,7 +50,8 @@ typedef struct FpMineOptions
 	double		confidence;		/* of all intervals, in (0, 1); 0.95 */
 
 	/*
-	 * A code of cube->checks, or -1 for "failed".  A failure of the check is
+	 * A code of cube->checks, FP_ANY_CHECK for "failed", or FP_EACH_CHECK for
+	 * all checks one by one, which share alpha.  A failure of the check is
 	 * then what is counted; trials stay all observations.
 	 */
 	int check;
@@ -118,6 +122,7 @@ typedef struct FpPattern
 	FpPatternCondition conditions[FP_MAX_ARITY]; /* by dim */
 	int				   arity;
 	FpDirection		   direction; /* FP_WORSE or FP_BETTER */
+	int				   check;	  /* that fails, or FP_ANY_CHECK */
 
 	int64 trials;
 	int64 failures;
@@ -167,9 +172,10 @@ typedef struct FpPattern
 typedef struct FpMineResult
 {
 	int		   npatterns;
+	int		   capacity;
 	FpPattern *patterns; /* strongest evidence first */
 
-	/* what was done, for explanations */
+	/* what was done (of levels: of the last check) */
 	int	   norders;					/* max_arity */
 	double level[FP_MAX_ARITY + 1]; /* p a pattern must reach, by arity */
 	double interval_level[FP_MAX_ARITY + 1]; /* the same for "3-5" ranges */
