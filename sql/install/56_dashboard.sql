@@ -85,7 +85,7 @@ BEGIN
         ORDER BY a.position, b.position LIMIT 1;
     END IF;
     WITH dirty AS MATERIALIZED (
-        SELECT DISTINCT d.bucket FROM fp_dirty d
+        SELECT DISTINCT d.bucket, fp_bucket_end(d.bucket, s.bucket, s.bucket_zone) AS ends FROM fp_dirty d
         WHERE d.source = s.source AND d.bucket >= fp_window_cube.first_bucket AND d.bucket < fp_window_cube.ends
     ), clean AS (
         SELECT m.cube FROM fp_margins m
@@ -102,11 +102,13 @@ BEGIN
           AND c.bucket NOT IN (SELECT bucket FROM dirty)
     ), fresh AS (
         SELECT failure_cube(o.failed, o.dims, ordinal, '{}'::text[], o.failed_checks) AS cube
-        FROM dirty d JOIN fp_observations o
-            ON o.source = s.source AND o.observed_at >= d.bucket
-           AND o.observed_at < fp_bucket_end(d.bucket, s.bucket, s.bucket_zone)
-           AND fp_bucket(o.observed_at, s.bucket, s.bucket_zone) = d.bucket
-        WHERE fp_conditions_met(o.dims, fp_window_cube.conditions, ordinal)
+        FROM dirty d
+        -- OFFSET 0: one index scan per bucket, never a scan of everything
+        CROSS JOIN LATERAL (SELECT x.* FROM fp_observations x
+                            WHERE x.source = s.source AND x.observed_at >= d.bucket AND x.observed_at < d.ends
+                            OFFSET 0) o
+        WHERE fp_bucket(o.observed_at, s.bucket, s.bucket_zone) = d.bucket
+          AND (fp_window_cube.conditions = '{}' OR fp_conditions_met(o.dims, fp_window_cube.conditions, ordinal))
     )
     SELECT rollup(cube) INTO result FROM (SELECT cube FROM clean UNION ALL SELECT cube FROM fresh) parts;
     RETURN result;

@@ -1,0 +1,75 @@
+# Heatmaps and drill-down over 90 days of 10 million observations of six dimensions,
+# some 200,000 distinct combinations; BENCH_OBSERVATIONS makes it smaller.
+#
+# "cold" is the first call of a new session: plans are made, catalogs read.
+# server: -o shared_buffers=4GB -o max_wal_size=16GB -o jit=off -o work_mem=64MB -o fsync=off -o autovacuum=off
+n=${BENCH_OBSERVATIONS:-10000000}
+sql "CREATE EXTENSION failpat;
+CREATE TABLE recipes AS
+SELECT i AS id, jsonb_build_object('workflow', (1 + random() * 5)::int::text, 'model', (1 + random() * 7)::int::text,
+    'lora', l, 'character', (1 + random() * 29)::int::text, 'scene_type', (1 + random() * 9)::int::text,
+    'segment_position', p) AS dims
+FROM (SELECT i, 1 + (random() * 11)::int AS p,
+          (SELECT coalesce(jsonb_agg(DISTINCT (x % 40)::text), '[]')
+           FROM unnest(ARRAY[s * 7, s * 11, s * 13]) WITH ORDINALITY u (x, o) WHERE o <= s % 4) AS l
+      FROM (SELECT i, (random() * 120)::int AS s FROM generate_series(1, 200000) i) a) b;
+CREATE UNIQUE INDEX ON recipes (id);
+ANALYZE recipes;
+INSERT INTO fp_sources (source) VALUES ('bench');
+INSERT INTO fp_dimensions (source, name, kind, position, title)
+SELECT 'bench', n, k, row_number() OVER (), n
+FROM (VALUES ('workflow', 'nominal'), ('model', 'nominal'), ('lora', 'set'), ('character', 'nominal'),
+             ('scene_type', 'nominal'), ('segment_position', 'ordinal')) v (n, k);
+INSERT INTO fp_observations (source, obs_key, source_key, observed_at, failed, failed_checks, dims, changed_at)
+SELECT 'bench', i, i, date_trunc('day', now(), 'UTC') + interval '1 day' - ($n - i) * interval '89.5 days' / $n, f,
+    CASE WHEN f THEN '{face_confidence}'::text[] ELSE '{}' END, dims, now()
+FROM (SELECT i, 1 + floor(200000 * power(random(), 2))::int AS id, random() < 0.086 AS f FROM generate_series(1, $n) i OFFSET 0) q
+JOIN recipes USING (id) ORDER BY i;
+VACUUM (FREEZE, ANALYZE) fp_observations;
+SELECT fp_rebuild('bench');
+DO \$\$ BEGIN WHILE fp_refresh_cubes('bench') > 0 LOOP END LOOP; END \$\$;
+VACUUM ANALYZE;"
+
+figure 'observations' "$(sql 'SELECT count(*) FROM fp_observations')"
+figure 'size of cubes' "$(sql 'SELECT pg_size_pretty(sum(pg_column_size(cube))) FROM fp_cubes')"
+figure 'size of pairs beside them' "$(sql 'SELECT pg_size_pretty(sum(pg_column_size(cube))) FROM fp_margins')"
+
+# WHAT TARGET_MS STATEMENT: cold once, then warm
+answer() {
+  local times warm cold verdict
+  times=$({
+    echo '\o /dev/null'
+    echo '\timing on'
+    for ((i = 0; i < ROUNDS + 3; i++)); do echo "$3"; done
+  } | psql -Xq -v ON_ERROR_STOP=1 | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p')
+  cold=$(head -n 1 <<<"$times")
+  warm=$(tail -n +4 <<<"$times" | spread)
+  verdict=$(awk -v m="${warm%% *}" -v t="$2" 'BEGIN {print (t == "" ? "-" : m <= t ? "ok" : "MISSED")}')
+  # shellcheck disable=SC2086 # three words
+  figure "$1" "$(ms $warm)" "cold $cold ms" - "${2:+<= $2 ms}" "$verdict"
+}
+
+for pair in "scene_type character" "lora segment_position" "lora character" "workflow model" "lora lora"; do
+  # shellcheck disable=SC2086 # two words
+  set -- $pair
+  answer "heatmap $1 by $2" 50 "SELECT * FROM fp_heatmap('$1', '$2');"
+done
+answer 'heatmap of one check' 50 "SELECT * FROM fp_heatmap('scene_type', 'character', \"check\" => 'face_confidence');"
+answer 'heatmap with a filter' '' "SELECT * FROM fp_heatmap('scene_type', 'character', filter => '{\"workflow\": \"3\"}');"
+answer 'heatmap of a week with a filter' '' "SELECT * FROM fp_heatmap('scene_type', 'character', since => now() - interval '7 days', filter => '{\"workflow\": \"3\"}');"
+
+cell='{"scene_type": "3", "character": "7"}'
+rare='{"lora": ["7"], "character": "3", "segment_position": {"min": 6}}'
+answer 'drill-down, a cell of 0.4 %' 10 "SELECT * FROM fp_drilldown('$cell');"
+answer 'the same, its failures' 10 "SELECT * FROM fp_drilldown('$cell', failed_only => true);"
+answer 'the same, a page of a month ago' 10 "SELECT * FROM fp_drilldown('$cell', after => (extract(epoch FROM now() - interval '30 days') * 1000000)::bigint || ':');"
+answer 'drill-down, a rare combination' 10 "SELECT * FROM fp_drilldown('$rare');"
+answer 'the same, its failures' 10 "SELECT * FROM fp_drilldown('$rare', failed_only => true);"
+answer 'drill-down, nothing there' 10 "SELECT * FROM fp_drilldown('{\"workflow\": \"99\"}');"
+
+# the newest bucket has one observation, the one before it is a whole day
+sql "INSERT INTO fp_dirty SELECT 'bench', bucket, now() FROM fp_cubes ORDER BY bucket DESC OFFSET 1 LIMIT 1;"
+answer 'heatmap, newest day not refreshed' '' "SELECT * FROM fp_heatmap('scene_type', 'character');"
+sql "DELETE FROM fp_dirty;"
+ROUNDS=1 compare 'heatmap scene_type by character, beside GROUP BY' '' '' "SELECT * FROM fp_heatmap('scene_type', 'character');" \
+  "SELECT dims ->> 'scene_type', dims ->> 'character', count(*), count(*) FILTER (WHERE failed) FROM fp_observations GROUP BY 1, 2;"
