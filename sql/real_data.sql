@@ -23,16 +23,16 @@ FROM (SELECT failure_cube(failures, trials, d) AS cube
 -- either of them in any department.
 SELECT description FROM found
 WHERE conditions ? 'gender' AND (effect = 'worse' OR NOT conditions ? 'department');
--- F rejects nearly everybody, A and B are lenient; each is said once.
+-- F rejects nearly everybody, A and B are lenient, A even more with women; each
+-- is said once.
 SELECT description, conditions, counts, round(rate::numeric, 3) AS rate,
-       round(risk_ratio::numeric, 2) AS risk_ratio, p_value < 1e-20 AS certain
-FROM found WHERE conditions -> 'department' IN ('"A"', '"B"', '"F"')
-ORDER BY conditions::text COLLATE "C";
+       round(risk_ratio::numeric, 2) AS risk_ratio, p_value < 0.001 AS certain
+FROM found ORDER BY conditions::text COLLATE "C";
 -- The counts of a pattern are those of the table.
 SELECT f.conditions, f.counts
 FROM found f
 WHERE NOT EXISTS (SELECT FROM admissions a
-                  WHERE (f.conditions ->> 'department' IS NULL OR f.conditions ->> 'department' = a.department)
+                  WHERE jsonb_build_object('department', department, 'gender', gender) @> f.conditions
                   HAVING sum(a.failures) = f.failures AND sum(a.trials) = f.trials);
 DROP TABLE found;
 
@@ -45,13 +45,11 @@ SELECT p.*, failures::text || '/' || trials AS counts
 FROM (SELECT failure_cube(failures, trials, d) AS cube
       FROM titanic, LATERAL (SELECT class, sex, age) AS d) AS c,
      fp_patterns(c.cube, direction => 'both') AS p;
--- Men died, women and the first class were saved.
+-- Men died; women were saved in the first two classes, and in the third about
+-- half of them. No near-copies of that: "Male, Adult", "Male, Adult, Crew" and so on.
 SELECT description, conditions, counts, round(rate::numeric, 3) AS rate,
        round(risk_ratio::numeric, 2) AS risk_ratio, p_value < 0.001 AS certain
-FROM found WHERE conditions IN ('{"sex": "Male"}', '{"sex": "Female"}', '{"class": "1st"}')
-ORDER BY conditions::text COLLATE "C";
--- And no twenty near-copies of that: "Male, Adult", "Male, Adult, Crew" and so on.
-SELECT count(*) BETWEEN 3 AND 8 AS few FROM found;
+FROM found ORDER BY conditions::text COLLATE "C";
 SELECT f.conditions, f.counts
 FROM found f
 WHERE NOT EXISTS (SELECT FROM titanic t WHERE jsonb_build_object('class', class, 'sex', sex, 'age', age) @> f.conditions

@@ -260,11 +260,13 @@ BEGIN
     END IF;
     IF fp_attach.triggers IS NULL OR jsonb_typeof(fp_attach.triggers) <> 'object' THEN
         RAISE invalid_parameter_value USING
-            MESSAGE = 'triggers must be a JSON object of table names and key columns';
+            MESSAGE = 'triggers must be a JSON object of table names and key columns',
+            HINT = 'For example: {"public.quality_scores": "segment_id"}';
     END IF;
     IF fp_attach.dimensions IS NOT NULL AND jsonb_typeof(fp_attach.dimensions) <> 'object' THEN
         RAISE invalid_parameter_value USING
-            MESSAGE = 'dimensions must be a JSON object of dimension names and their settings';
+            MESSAGE = 'dimensions must be a JSON object of dimension names and their settings',
+            HINT = 'For example: {"segment_position": {"kind": "ordinal"}}';
     END IF;
     -- raises where width or zone are not usable
     PERFORM fp_bucket(now(), fp_attach.bucket, fp_attach.bucket_zone);
@@ -327,7 +329,8 @@ BEGIN
         own := fp_attach.dimensions -> seen.name;
         IF own IS NOT NULL AND jsonb_typeof(own) <> 'object' THEN
             RAISE invalid_parameter_value USING
-                MESSAGE = format('dimensions: the settings of %s must be a JSON object', quote_ident(seen.name));
+                MESSAGE = format('dimensions: the settings of %s must be a JSON object', quote_ident(seen.name)),
+                HINT = 'For example: {"kind": "ordinal", "title": "segment"}';
         END IF;
         SELECT k INTO what FROM jsonb_object_keys(own) k
         WHERE k <> ALL ('{kind,title,prefix,label_table,label_key,label_column,choosable}') LIMIT 1;
@@ -356,8 +359,10 @@ BEGIN
         INSERT INTO fp_dimensions (source, name, kind, position, title, key_prefix,
                                    label_table, label_key, label_column, choosable)
         VALUES (fp_attach.source, seen.name, own ->> 'kind', pos,
+                -- "Wood elm fails at hour 6+": an ordinal one stands within a sentence
                 coalesce(own ->> 'title',
-                         upper(left(seen.name, 1)) || replace(substr(seen.name, 2), '_', ' ')),
+                         CASE own ->> 'kind' WHEN 'ordinal' THEN left(seen.name, 1) ELSE upper(left(seen.name, 1)) END
+                         || replace(substr(seen.name, 2), '_', ' ')),
                 own ->> 'prefix',
                 (own ->> 'label_table')::regclass,
                 CASE WHEN own ? 'label_table' THEN coalesce(own ->> 'label_key', 'id') END,
@@ -399,6 +404,12 @@ BEGIN
                        AND a.attnum > 0 AND NOT a.attisdropped) THEN
             RAISE undefined_column USING
                 MESSAGE = format('triggers: %s has no column "%s"', target, tab.key_column);
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                       WHERE i.indrelid = target AND a.attname = tab.key_column AND i.indisvalid AND i.indpred IS NULL) THEN
+            RAISE WARNING '% has no index that begins with %', target, quote_ident(tab.key_column)
+                USING DETAIL = 'Whatever is written there is read again by that column.',
+                      HINT = format('CREATE INDEX ON %s (%I);', target, tab.key_column);
         END IF;
         FOREACH event IN ARRAY '{INSERT,UPDATE,DELETE}'::text[] LOOP
             EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT '
@@ -498,7 +509,9 @@ BEGIN
     SELECT * INTO src FROM fp_sources s WHERE s.source = fp_detach.source FOR UPDATE;
     IF NOT FOUND THEN
         RAISE undefined_object USING
-            MESSAGE = format('there is no source %s', coalesce(quote_ident(fp_detach.source), 'NULL'));
+            MESSAGE = format('there is no source %s', coalesce(quote_ident(fp_detach.source), 'NULL')),
+            HINT = coalesce((SELECT format('The sources are %s.', string_agg(s.source, ', ' ORDER BY s.source)) FROM fp_sources s
+                             HAVING count(*) > 0), 'fp_attach registers one.');
     END IF;
     FOR trg IN
         SELECT t.tgname, t.tgrelid::regclass AS tab

@@ -44,6 +44,12 @@ BEGIN
         RAISE invalid_parameter_value USING
             MESSAGE = 'position_base must be 0 or 1: the position that the first segment is shown with';
     END IF;
+    -- fp_attach says so too, but only once the view has been made
+    IF EXISTS (SELECT FROM fp_sources f WHERE f.source = fp_attach_prd49.source AND f.observations IS NOT NULL) THEN
+        RAISE duplicate_object USING
+            MESSAGE = format('source %s is attached already', quote_ident(fp_attach_prd49.source)),
+            HINT = 'Use fp_detach first; what was learnt stays.';
+    END IF;
     s := quote_ident(fp_attach_prd49.schema);
     SELECT array_agg(c.relname || '.' || a.attname) INTO cols
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
