@@ -34,8 +34,7 @@ figure 'observations' "$(sql 'SELECT count(*) FROM fp_observations')"
 figure 'size of cubes' "$(sql 'SELECT pg_size_pretty(sum(pg_column_size(cube))) FROM fp_cubes')"
 figure 'size of pairs beside them' "$(sql 'SELECT pg_size_pretty(sum(pg_column_size(cube))) FROM fp_margins')"
 
-# WHAT TARGET_MS STATEMENT: cold once, then warm
-answer() {
+answer() { # WHAT TARGET_MS STATEMENT: cold once, then warm
   local times warm cold verdict
   times=$({
     echo '\o /dev/null'
@@ -67,8 +66,8 @@ answer 'drill-down, a rare combination' 10 "SELECT * FROM fp_drilldown('$rare');
 answer 'the same, its failures' 10 "SELECT * FROM fp_drilldown('$rare', failed_only => true);"
 answer 'drill-down, nothing there' 10 "SELECT * FROM fp_drilldown('{\"workflow\": \"99\"}');"
 
-# the newest bucket has one observation, the one before it is a whole day
-sql "INSERT INTO fp_dirty SELECT 'bench', bucket, now() FROM fp_cubes ORDER BY bucket DESC OFFSET 1 LIMIT 1;"
+sql "-- the newest bucket has one observation, the one before it is a whole day
+INSERT INTO fp_dirty SELECT 'bench', bucket, now() FROM fp_cubes ORDER BY bucket DESC OFFSET 1 LIMIT 1;"
 answer 'heatmap, newest day not refreshed' '' "SELECT * FROM fp_heatmap('scene_type', 'character');"
 sql "DELETE FROM fp_dirty;"
 ROUNDS=1 compare 'heatmap scene_type by character, beside GROUP BY' '' '' "SELECT * FROM fp_heatmap('scene_type', 'character');" \
