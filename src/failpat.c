@@ -18,6 +18,7 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
+#include "alert.h"
 #include "capture.h"
 #include "failpat.h"
 
@@ -50,6 +51,7 @@ _PG_init(void)
 		&failpat_require_confirmed, false, PGC_USERSET, 0, NULL, NULL, NULL);
 
 	failpat_capture_init();
+	failpat_alert_init();
 
 	MarkGUCPrefixReserved("failpat");
 }

@@ -563,6 +563,7 @@ BEGIN
     WHILE fp_refresh_cubes(fp_refresh_now.source) > 0 LOOP
     END LOOP;
     PERFORM fp_refresh_patterns(fp_refresh_now.source);
+    PERFORM fp_refresh_advice(fp_refresh_now.source);
     RETURN true;
 END
 $fn$;

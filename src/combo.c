@@ -1,0 +1,481 @@
+/*-------------------------------------------------------------------------
+ *
+ * combo.c
+ *		Combinations and conditions as lists of items; fp_match_key; the type
+ *		fp_value, one value or some, as arguments of fp_check_combo take them.
+ *
+ * Everything is palloc'd in the caller's context; a cast's output function is
+ * looked up once per call site (fn_mcxt).  No locks.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+
+#include "combo.h"
+#include "cube/cube.h"
+
+PG_FUNCTION_INFO_V1(failpat_sql_match_key);
+PG_FUNCTION_INFO_V1(failpat_sql_match_size);
+PG_FUNCTION_INFO_V1(failpat_combo_meets_sql);
+PG_FUNCTION_INFO_V1(failpat_value_in);
+PG_FUNCTION_INFO_V1(failpat_value_out);
+PG_FUNCTION_INFO_V1(failpat_value_from);
+
+/* FNV-1a over dimension, a zero byte and value; stored, so never to change */
+static uint64
+hash_item(const char *dim, int dim_len, const char *value, int value_len)
+{
+	uint64 h = UINT64CONST(0xcbf29ce484222325);
+
+	for (int i = 0; i < dim_len; i++)
+		h = (h ^ (uint8) dim[i]) * UINT64CONST(0x100000001b3);
+	h *= UINT64CONST(0x100000001b3);
+	for (int i = 0; i < value_len; i++)
+		h = (h ^ (uint8) value[i]) * UINT64CONST(0x100000001b3);
+	/* sums of raw FNV values of similar texts would meet too easily */
+	return (uint64) failpat_match_key(h);
+}
+
+static void
+canonical_dim(const char **dim, int *len)
+{
+	if (*len == 6 && memcmp(*dim, "avatar", 6) == 0)
+	{
+		*dim = "character";
+		*len = 9;
+	}
+}
+
+static bool
+same_text(const char *a, int a_len, const char *b, int b_len)
+{
+	return a_len == b_len && memcmp(a, b, a_len) == 0;
+}
+
+static bool
+has_item(const FailpatCombo *combo, const FailpatItem *item)
+{
+	for (int i = 0; i < combo->nitems; i++)
+		if (combo->items[i].hash == item->hash &&
+			same_text(combo->items[i].value, combo->items[i].value_len,
+					  item->value, item->value_len) &&
+			same_text(combo->items[i].dim, combo->items[i].dim_len, item->dim,
+					  item->dim_len))
+			return true;
+	return false;
+}
+
+void
+failpat_combo_add(FailpatCombo *combo, const char *dim, int dim_len,
+				  const char *value, int value_len)
+{
+	FailpatItem item;
+
+	canonical_dim(&dim, &dim_len);
+	item.dim = dim;
+	item.dim_len = dim_len;
+	item.value = value;
+	item.value_len = value_len;
+	item.hash = hash_item(dim, dim_len, value, value_len);
+	if (has_item(combo, &item))
+		return;
+	if (combo->nitems == FAILPAT_COMBO_MAX_ITEMS)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("combination has more than %d values",
+							   FAILPAT_COMBO_MAX_ITEMS)));
+	if (combo->nitems == combo->items_cap)
+	{
+		combo->items_cap = Max(8, 2 * combo->items_cap);
+		combo->items = combo->items
+						   ? repalloc(combo->items,
+									  combo->items_cap * sizeof(FailpatItem))
+						   : palloc_array(FailpatItem, combo->items_cap);
+	}
+	combo->items[combo->nitems++] = item;
+}
+
+void
+failpat_combo_add_interval(FailpatCombo *combo, const char *dim, int dim_len,
+						   double min, double max)
+{
+	FailpatInterval *interval;
+
+	if (combo->nintervals == combo->intervals_cap)
+	{
+		combo->intervals_cap = Max(4, 2 * combo->intervals_cap);
+		combo->intervals =
+			combo->intervals
+				? repalloc(combo->intervals,
+						   combo->intervals_cap * sizeof(FailpatInterval))
+				: palloc_array(FailpatInterval, combo->intervals_cap);
+	}
+	interval = &combo->intervals[combo->nintervals++];
+	interval->dim = dim;
+	interval->dim_len = dim_len;
+	interval->min = min;
+	interval->max = max;
+}
+
+static void
+bad_combo(const char *argument, const JsonbValue *key, const char *what)
+{
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		 errmsg("argument \"%s\": \"%.*s\" %s", argument,
+				fp_clip(key->val.string.val, key->val.string.len),
+				key->val.string.val, what),
+		 errhint(
+			 "A dimension has a value, an array of values used together, or a range {\"min\": ..., \"max\": ...}.")));
+}
+
+/* a JSON scalar as text: as an observation would have it */
+static void
+scalar_text(const JsonbValue *value, const char **text, int *len)
+{
+	switch (value->type)
+	{
+		case jbvString:
+			*text = value->val.string.val;
+			*len = value->val.string.len;
+			return;
+		case jbvNumeric:
+			*text = DatumGetCString(
+				DirectFunctionCall1(numeric_out,
+									NumericGetDatum(value->val.numeric)));
+			break;
+		default:
+			*text = value->val.boolean ? "true" : "false";
+	}
+	*len = (int) strlen(*text);
+}
+
+/* the number that a scalar is, if it is one */
+static bool
+scalar_number(const JsonbValue *value, double *number)
+{
+	const char *text;
+	int			len;
+	char	   *copy;
+	char	   *end;
+
+	if (value->type != jbvNumeric && value->type != jbvString)
+		return false;
+	scalar_text(value, &text, &len);
+	/* what a double has; strtod alone would take "nan", "0x10" and blanks */
+	if (len == 0 || len > 400 ||
+		strspn(text, "+-.0123456789eE") < (size_t) len)
+		return false;
+	copy = pnstrdup(text, len);
+	*number = strtod(copy, &end);
+	return *end == '\0' && end != copy && isfinite(*number);
+}
+
+static void
+read_interval(FailpatCombo *combo, const JsonbValue *key,
+			  JsonbContainer *object, const char *argument)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbValue	   name;
+	JsonbValue	   value;
+	double		   min = -INFINITY;
+	double		   max = INFINITY;
+	bool		   any = false;
+
+	(void) JsonbIteratorNext(&it, &name, true);
+	while (JsonbIteratorNext(&it, &name, true) == WJB_KEY)
+	{
+		double *bound;
+
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (same_text(name.val.string.val, name.val.string.len, "min", 3))
+			bound = &min;
+		else if (same_text(name.val.string.val, name.val.string.len, "max", 3))
+			bound = &max;
+		else
+			bad_combo(argument, key,
+					  "has a key other than \"min\" and \"max\"");
+		if (value.type == jbvNull)
+			continue;
+		if (!scalar_number(&value, bound))
+			bad_combo(argument, key, "has a bound that is not a number");
+		any = true;
+	}
+	if (!any)
+		bad_combo(argument, key, "has neither \"min\" nor \"max\"");
+	failpat_combo_add_interval(combo, key->val.string.val, key->val.string.len,
+							   min, max);
+}
+
+void
+failpat_combo_read(FailpatCombo *combo, Jsonb *object, bool pattern,
+				   const char *argument)
+{
+	JsonbIterator *it;
+	JsonbValue	   key;
+	JsonbValue	   value;
+
+	if (!JB_ROOT_IS_OBJECT(object))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"%s\" must be a JSON object", argument),
+			 errhint(
+				 "For example: {\"lora\": [\"3\", \"7\"], \"character\": \"5\", \"segment_position\": 6}")));
+	it = JsonbIteratorInit(&object->root);
+	(void) JsonbIteratorNext(&it, &key, true);
+	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	{
+		const char *text;
+		int			len;
+		double		number;
+
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (value.type == jbvNull)
+			continue;
+		if (value.type != jbvBinary)
+		{
+			bool position =
+				same_text(key.val.string.val, key.val.string.len,
+						  FAILPAT_POSITION, strlen(FAILPAT_POSITION));
+
+			if (!pattern && scalar_number(&value, &number))
+				failpat_combo_add_interval(combo, key.val.string.val,
+										   key.val.string.len, number, number);
+			else
+				position = false;
+			/* of a position there are ranges only: an item less to look for */
+			if (!position)
+			{
+				scalar_text(&value, &text, &len);
+				failpat_combo_add(combo, key.val.string.val,
+								  key.val.string.len, text, len);
+			}
+		}
+		else if (JsonContainerIsObject(value.val.binary.data))
+			read_interval(combo, &key, value.val.binary.data, argument);
+		else
+		{
+			JsonbContainer *array = value.val.binary.data;
+
+			for (uint32 i = 0; i < JsonContainerSize(array); i++)
+			{
+				JsonbValue *member = getIthJsonbValueFromContainer(array, i);
+
+				if (member->type == jbvNull)
+					continue;
+				if (member->type == jbvBinary)
+					bad_combo(argument, &key,
+							  "has a member that is not a value");
+				scalar_text(member, &text, &len);
+				failpat_combo_add(combo, key.val.string.val,
+								  key.val.string.len, text, len);
+			}
+		}
+	}
+}
+
+const FailpatInterval *
+failpat_combo_interval(const FailpatCombo *combo, const char *dim, int dim_len)
+{
+	for (int i = 0; i < combo->nintervals; i++)
+		if (same_text(combo->intervals[i].dim, combo->intervals[i].dim_len,
+					  dim, dim_len))
+			return &combo->intervals[i];
+	return NULL;
+}
+
+bool
+failpat_combo_meets(const FailpatCombo *combo, const FailpatCombo *pattern,
+					bool whole_scene)
+{
+	for (int i = 0; i < pattern->nitems; i++)
+		if (!has_item(combo, &pattern->items[i]))
+			return false;
+	for (int i = 0; i < pattern->nintervals; i++)
+	{
+		const FailpatInterval *range = &pattern->intervals[i];
+		const FailpatInterval *given =
+			failpat_combo_interval(combo, range->dim, range->dim_len);
+
+		if (given == NULL)
+		{
+			if (!whole_scene ||
+				!same_text(range->dim, range->dim_len, FAILPAT_POSITION,
+						   strlen(FAILPAT_POSITION)))
+				return false;
+		}
+		else if (given->min > range->max || given->max < range->min)
+			return false;
+	}
+	return true;
+}
+
+bool
+failpat_combo_says_more(const FailpatCombo *more, const FailpatCombo *less)
+{
+	for (int i = 0; i < less->nitems; i++)
+		if (!has_item(more, &less->items[i]))
+			return false;
+	for (int i = 0; i < less->nintervals; i++)
+	{
+		const FailpatInterval *wide = &less->intervals[i];
+		const FailpatInterval *narrow =
+			failpat_combo_interval(more, wide->dim, wide->dim_len);
+
+		if (narrow == NULL || narrow->min < wide->min ||
+			narrow->max > wide->max)
+			return false;
+	}
+	return true;
+}
+
+/* fp_match_key(conditions jsonb) -> bigint */
+Datum
+failpat_sql_match_key(PG_FUNCTION_ARGS)
+{
+	FailpatCombo combo = {0};
+	uint64		 sum = 0;
+
+	failpat_combo_read(&combo, PG_GETARG_JSONB_P(0), true, "conditions");
+	for (int i = 0; i < combo.nitems; i++)
+		sum += combo.items[i].hash;
+	PG_RETURN_INT64(failpat_match_key(sum));
+}
+
+/* fp_match_size(conditions jsonb) -> integer */
+Datum
+failpat_sql_match_size(PG_FUNCTION_ARGS)
+{
+	FailpatCombo combo = {0};
+
+	failpat_combo_read(&combo, PG_GETARG_JSONB_P(0), true, "conditions");
+	PG_RETURN_INT32(combo.nitems);
+}
+
+/* fp_combo_meets(combo jsonb, conditions jsonb) -> boolean */
+Datum
+failpat_combo_meets_sql(PG_FUNCTION_ARGS)
+{
+	FailpatCombo combo = {0};
+	FailpatCombo pattern = {0};
+
+	failpat_combo_read(&combo, PG_GETARG_JSONB_P(0), false, "combo");
+	failpat_combo_read(&pattern, PG_GETARG_JSONB_P(1), true, "conditions");
+	PG_RETURN_BOOL(failpat_combo_meets(&combo, &pattern, true));
+}
+
+/* --- fp_value: a text array that reads a plain text as one value -------- */
+
+Datum
+failpat_value_in(PG_FUNCTION_ARGS)
+{
+	char *string = PG_GETARG_CSTRING(0);
+	Datum value;
+
+	if (string[0] == '{')
+	{
+		Oid	   in;
+		Oid	   param;
+		Datum *values;
+		bool  *nulls;
+		int	   n;
+
+		getTypeInputInfo(TEXTARRAYOID, &in, &param);
+		value = OidInputFunctionCall(in, string, param, -1);
+		deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false,
+						  TYPALIGN_INT, &values, &nulls, &n);
+		PG_RETURN_DATUM(value);
+	}
+	value = CStringGetTextDatum(string);
+	PG_RETURN_ARRAYTYPE_P(
+		construct_array(&value, 1, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+Datum
+failpat_value_out(PG_FUNCTION_ARGS)
+{
+	ArrayType *array = PG_GETARG_ARRAYTYPE_P(0);
+	Datum	  *values;
+	bool	  *nulls;
+	int		   n;
+	Oid		   out;
+	bool	   varlena;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls,
+					  &n);
+	if (n == 1 && !nulls[0])
+	{
+		char *value = TextDatumGetCString(values[0]);
+
+		if (value[0] != '{')
+			PG_RETURN_CSTRING(value);
+	}
+	getTypeOutputInfo(TEXTARRAYOID, &out, &varlena);
+	PG_RETURN_CSTRING(OidOutputFunctionCall(out, PointerGetDatum(array)));
+}
+
+/* What a cast to fp_value knows of its argument's type. */
+typedef struct ValueCast
+{
+	Oid		 element; /* InvalidOid: not an array */
+	int16	 len;
+	bool	 byval;
+	char	 align;
+	FmgrInfo out;
+} ValueCast;
+
+/* casts to fp_value, whatever the type: by its text */
+Datum
+failpat_value_from(PG_FUNCTION_ARGS)
+{
+	ValueCast *cast = fcinfo->flinfo->fn_extra;
+	Datum	   one;
+	Datum	  *values = &one;
+	bool	  *nulls = NULL;
+	int		   n = 1;
+	int		   kept = 0;
+
+	if (cast == NULL)
+	{
+		Oid	 type = get_fn_expr_argtype(fcinfo->flinfo, 0);
+		Oid	 out;
+		bool varlena;
+
+		if (!OidIsValid(type))
+			elog(ERROR, "could not determine the type of an argument");
+		cast = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(*cast));
+		type = getBaseType(type);
+		cast->element = get_element_type(type);
+		if (OidIsValid(cast->element))
+		{
+			type = cast->element;
+			get_typlenbyvalalign(type, &cast->len, &cast->byval, &cast->align);
+		}
+		getTypeOutputInfo(type, &out, &varlena);
+		fmgr_info_cxt(out, &cast->out, fcinfo->flinfo->fn_mcxt);
+		fcinfo->flinfo->fn_extra = cast;
+	}
+	if (OidIsValid(cast->element))
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), cast->element, cast->len,
+						  cast->byval, cast->align, &values, &nulls, &n);
+	else
+		one = PG_GETARG_DATUM(0);
+	for (int i = 0; i < n; i++)
+		if (nulls == NULL || !nulls[i])
+			values[kept++] =
+				CStringGetTextDatum(OutputFunctionCall(&cast->out, values[i]));
+	PG_RETURN_ARRAYTYPE_P(
+		construct_array(values, kept, TEXTOID, -1, false, TYPALIGN_INT));
+}
