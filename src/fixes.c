@@ -159,6 +159,7 @@ failpat_fix_counts(PG_FUNCTION_ARGS)
 	FpCube		  *cube;
 	FpFix		  *fixes;
 	FpFixCounts	  *counts;
+	FpFixCounts	   rest;
 	Datum		  *conditions;
 	bool		  *no_conditions;
 	Datum		  *parameters;
@@ -195,7 +196,7 @@ failpat_fix_counts(PG_FUNCTION_ARGS)
 				 no_parameters[i] ? NULL : DatumGetJsonbP(parameters[i]),
 				 &fixes[i]);
 	}
-	fp_fix_counts(cube, fixes, n, counts);
+	fp_fix_counts(cube, fixes, n, counts, &rest);
 	for (int i = 0; i < n; i++)
 	{
 		Datum row[8];
@@ -207,8 +208,8 @@ failpat_fix_counts(PG_FUNCTION_ARGS)
 		row[3] = Int64GetDatum(counts[i].without_trials);
 		row[4] = Int64GetDatum(counts[i].with_failures);
 		row[5] = Int64GetDatum(counts[i].with_trials);
-		row[6] = Int64GetDatum(counts[i].rest_failures);
-		row[7] = Int64GetDatum(counts[i].rest_trials);
+		row[6] = Int64GetDatum(rest.without_failures);
+		row[7] = Int64GetDatum(rest.without_trials);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row, nulls);
 	}
 	MemoryContextSwitchTo(old);

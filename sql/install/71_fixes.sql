@@ -29,7 +29,7 @@ COMMENT ON COLUMN fp_fix_effects.without_trials IS 'observations without the fix
 COMMENT ON COLUMN fp_fix_effects.with_failures IS 'failures with the fix';
 COMMENT ON COLUMN fp_fix_effects.with_trials IS 'observations with the fix';
 COMMENT ON COLUMN fp_fix_effects.ratio IS
-    'failure rate with the fix over that without, each relative to all other observations of the same time buckets';
+    'failure rate with the fix over that without, each relative to what is of no such pattern in the same time buckets';
 COMMENT ON COLUMN fp_fix_effects.lower IS 'lower end of its 95 % interval';
 COMMENT ON COLUMN fp_fix_effects.upper IS 'upper end of its 95 % interval';
 COMMENT ON COLUMN fp_fix_effects.verdict IS
@@ -232,7 +232,7 @@ CREATE FUNCTION fp_fix_counts(
                    rest_failures bigint, rest_trials bigint)
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10000 AS 'MODULE_PATHNAME', 'failpat_fix_counts';
 COMMENT ON FUNCTION fp_fix_counts(failure_cube, jsonb[], jsonb[]) IS
-    'observations of each pattern without and with the parameters of its fix, and all others; visible: the parameters are dimensions';
+    'observations of each pattern without and with the parameters of its fix, and (rest) those of none of them; visible: the parameters are dimensions';
 
 CREATE FUNCTION fp_effect(
     failures1 bigint, trials1 bigint, expected1 double precision,
@@ -248,8 +248,8 @@ AS $fn$
 DECLARE
     excess1 double precision := (failures1 + 0.5) / (expected1 + 0.5);
     excess2 double precision := (failures2 + 0.5) / (expected2 + 0.5);
-    var1 double precision := (1 - (failures1 + 0.5) / (trials1 + 1.0)) / (failures1 + 0.5);
-    var2 double precision := (1 - (failures2 + 0.5) / (trials2 + 1.0)) / (failures2 + 0.5);
+    var1 double precision := greatest(1 - (failures1 + 0.5) / (trials1 + 1.0), 0) / (failures1 + 0.5);
+    var2 double precision := greatest(1 - (failures2 + 0.5) / (trials2 + 1.0), 0) / (failures2 + 0.5);
     half double precision := 1.959963984540054 * sqrt(var1 + var2);
 BEGIN
     ratio := excess2 / excess1;

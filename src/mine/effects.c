@@ -67,13 +67,15 @@ uses_fix(const FpCube *cube, const FpFix *fix, uint64 cell)
 
 void
 fp_fix_counts(const FpCube *cube, const FpFix *fixes, int n,
-			  FpFixCounts *counts)
+			  FpFixCounts *counts, FpFixCounts *rest)
 {
+	memset(rest, 0, sizeof(*rest));
 	memset(counts, 0, (size_t) n * sizeof(FpFixCounts));
 	for (uint64 cell = 0; cell < cube->ncells; cell++)
 	{
 		int64 trials = cube->trials[cell];
 		int64 failures = cube->failures[cell];
+		bool  touched = false;
 
 		if (cell % CHECK_EVERY == 0)
 			FP_CHECK_INTERRUPTS();
@@ -84,6 +86,7 @@ fp_fix_counts(const FpCube *cube, const FpFix *fixes, int n,
 				fix->pattern_known && fp_cell_meets(cube, &fix->pattern, cell);
 			bool with = uses_fix(cube, fix, cell);
 
+			touched = touched || bad || with;
 			if (bad && with && fix->instead)
 				continue;
 			if (with)
@@ -96,11 +99,11 @@ fp_fix_counts(const FpCube *cube, const FpFix *fixes, int n,
 				counts[i].without_trials += trials;
 				counts[i].without_failures += failures;
 			}
-			else
-			{
-				counts[i].rest_trials += trials;
-				counts[i].rest_failures += failures;
-			}
+		}
+		if (!touched)
+		{
+			rest->without_trials += trials;
+			rest->without_failures += failures;
 		}
 	}
 }

@@ -39,10 +39,6 @@ typedef struct FpFixCounts
 	int64 without_failures;
 	int64 with_trials;
 	int64 with_failures;
-
-	/* neither pattern nor fix: the rest of the cube */
-	int64 rest_trials;
-	int64 rest_failures;
 } FpFixCounts;
 
 /* does a cell have all items and lie in all ranges? */
@@ -52,9 +48,12 @@ extern bool fp_cell_meets(const FpCube *cube, const FpKnownPattern *pattern,
 /*
  * Counts of each of n fixes, one pass over the cube.  An observation that
  * meets the pattern and has the fix's value in its stead as well (both LoRAs at
- * once) tells nothing of either and is left out.  Codes must fit the cube.
+ * once) tells nothing of either and is left out.  rest: observations that meet
+ * none of the patterns and use none of the fixes, so that what one fix did is
+ * not held against another; only its trials and failures "without" are set.
+ * Codes must fit the cube.
  */
 extern void fp_fix_counts(const FpCube *cube, const FpFix *fixes, int n,
-						  FpFixCounts *counts);
+						  FpFixCounts *counts, FpFixCounts *rest);
 
 #endif /* FAILPAT_MINE_EFFECTS_H */
