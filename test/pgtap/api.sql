@@ -101,7 +101,7 @@ SELECT is((SELECT jsonb_agg(c - '{severity,color,lower,upper,enough_data,conditi
 SELECT ok((SELECT bool_and(c ->> 'severity' IN ('low', 'medium', 'high') AND c ->> 'color' ~ '^#') FROM jsonb_array_elements(fp_api_heatmap() -> 'cells') c),
     'with severity and colour');
 SELECT throws_ok($$SELECT fp_api_heatmap('scene_typo', 'avatar')$$, '22023', 'source segments has no dimension "scene_typo"');
-SELECT is(fp_api_heatmap('lora', 'segment_position') -> 'col_labels', '["6", "7", "10"]', 'positions in the order of numbers');
+SELECT is(fp_api_heatmap('workflow', 'segment_position') -> 'col_labels', '["6", "7", "10"]', 'positions in the order of numbers');
 INSERT INTO fp_sources (source) VALUES ('other');
 SELECT lives_ok('SELECT fp_api_heatmap()', 'of several sources, segments is meant');
 DELETE FROM fp_sources WHERE source = 'segments';
