@@ -114,6 +114,35 @@ compare_overlaps(const void *a, const void *b)
 	return x->pattern - y->pattern;
 }
 
+/* What each accepted pattern holds of what cover covers; and all of that. */
+static FpOverlap *
+find_overlaps(FpSelector *sel, FpCover *cover, FpCount *own)
+{
+	const FpTallied *tallied = by_class(sel, cover);
+	int				 naccepted = sel->selection->n;
+	int				 words = (naccepted + 63) / 64;
+	FpOverlap		*overlaps;
+
+	overlaps = fp_alloc0_array(sel->scratch, FpOverlap, naccepted + 1);
+	own->n = own->f = 0;
+	for (uint32 i = 0; i < tallied->n; i++)
+	{
+		const Class *class = &sel->classes[tallied->strata[i]];
+
+		own->n += tallied->counts[i].n;
+		own->f += tallied->counts[i].f;
+		for (int w = 0; w < words; w++)
+			for (uint64 bits = class->members[w]; bits != 0; bits &= bits - 1)
+			{
+				FpOverlap *to = &overlaps[w * 64 + __builtin_ctzll(bits)];
+
+				to->count.n += tallied->counts[i].n;
+				to->count.f += tallied->counts[i].f;
+			}
+	}
+	return overlaps;
+}
+
 /*
  * The accepted patterns that have a part in the excess of what cover covers,
  * the strongest first; self is left out.
@@ -121,27 +150,11 @@ compare_overlaps(const void *a, const void *b)
 static int
 find_relevant(FpSelector *sel, FpCover *cover, int self, FpOverlap *relevant)
 {
-	const FpTallied *tallied = by_class(sel, cover);
-	int				 naccepted = sel->selection->n;
-	FpOverlap		*overlaps;
-	FpCount			 own = {0, 0};
-	int				 n = 0;
+	FpCount	   own;
+	FpOverlap *overlaps = find_overlaps(sel, cover, &own);
+	int		   n = 0;
 
-	overlaps = fp_alloc0_array(sel->scratch, FpOverlap, naccepted + 1);
-	for (uint32 i = 0; i < tallied->n; i++)
-	{
-		const Class *class = &sel->classes[tallied->strata[i]];
-
-		own.n += tallied->counts[i].n;
-		own.f += tallied->counts[i].f;
-		for (int t = 0; t < naccepted; t++)
-			if (is_member(class, t))
-			{
-				overlaps[t].count.n += tallied->counts[i].n;
-				overlaps[t].count.f += tallied->counts[i].f;
-			}
-	}
-	for (int t = 0; t < naccepted; t++)
+	for (int t = 0; t < sel->selection->n; t++)
 	{
 		double excess = excess_of(sel, overlaps[t].count);
 
@@ -419,6 +432,8 @@ accept(FpSelector *sel, const FpSelected *chosen)
 	FpSelected	*kept = fp_alloc0_array(sel->arena, FpSelected, 1);
 	int			 number = selection->n;
 	bool		 fell = false;
+	FpCount		 own;
+	FpOverlap	*overlaps = find_overlaps(sel, chosen->cover, &own);
 
 	*kept = *chosen;
 	kept->cover = fp_cover_keep(chosen->cover, sel->arena);
@@ -435,7 +450,10 @@ accept(FpSelector *sel, const FpSelected *chosen)
 		FpOverlap	relevant[FP_MAX_RELEVANT];
 		int			n;
 
-		if (earlier->dropped)
+		/* has the new one a part in its excess at all? */
+		if (earlier->dropped || overlaps[t].count.n == 0 ||
+			excess_of(sel, overlaps[t].count) <
+				RELEVANT_SHARE * excess_of(sel, earlier->candidate.count))
 			continue;
 		n = find_relevant(sel, earlier->cover, t, relevant);
 		for (int i = 0; i < n; i++)
