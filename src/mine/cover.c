@@ -76,16 +76,13 @@ fp_cover_find(FpCover **covers, int *n, const FpProbe *probe, FpArena arena)
 	return cover;
 }
 
-FpCover *
-fp_cover_keep(const FpCover *cover, FpArena arena)
+void
+fp_cover_keep(FpCover *kept, const FpCover *cover, FpArena arena)
 {
-	FpCover *kept = fp_alloc0_array(arena, FpCover, 1);
-
 	kept->probe = cover->probe;
 	kept->probe.rows = fp_alloc_array(arena, uint32, cover->probe.nrows + 1);
 	memcpy(kept->probe.rows, cover->probe.rows,
 		   cover->probe.nrows * sizeof(uint32));
 	kept->probe.capacity = cover->probe.nrows + 1;
 	kept->class_version = -1;
-	return kept;
 }

@@ -49,7 +49,7 @@ extern void fp_cover_tally(FpTallier *tallier, const FpCover *cover,
 extern FpCover *fp_cover_find(FpCover **covers, int *n, const FpProbe *probe,
 							  FpArena arena);
 
-/* a copy that lives in arena */
-extern FpCover *fp_cover_keep(const FpCover *cover, FpArena arena);
+/* makes kept a copy of cover, with cells that live in arena */
+extern void fp_cover_keep(FpCover *kept, const FpCover *cover, FpArena arena);
 
 #endif /* FAILPAT_COVER_H */

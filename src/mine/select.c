@@ -60,6 +60,10 @@ struct FpSelector
 	FpDirection		direction;
 	double			base_rate; /* of hits */
 
+	FpCover **kept; /* of accepted patterns and their generalisations */
+	int		  nkept;
+	int		  kept_capacity;
+
 	FpSelection *selection;
 	uint32		*class_of; /* by cell */
 	Class		*classes;
@@ -381,6 +385,29 @@ not_confounded(FpSelector *sel, FpSelected *selected)
 
 /* ----------------------------------------------------------- acceptance */
 
+/* A copy that lasts; patterns share those of their generalisations. */
+static FpCover *
+keep_cover(FpSelector *sel, const FpCover *cover)
+{
+	int		 known = sel->nkept;
+	FpCover *kept;
+
+	if (sel->nkept == sel->kept_capacity)
+	{
+		int		  grown = Max(2 * sel->kept_capacity, 256);
+		FpCover **covers = fp_alloc0_array(sel->arena, FpCover *, grown);
+
+		if (sel->nkept > 0)
+			memcpy(covers, sel->kept, sel->nkept * sizeof(FpCover *));
+		sel->kept = covers;
+		sel->kept_capacity = grown;
+	}
+	kept = fp_cover_find(sel->kept, &sel->nkept, &cover->probe, sel->arena);
+	if (sel->nkept > known)
+		fp_cover_keep(kept, cover, sel->arena);
+	return kept;
+}
+
 /* Splits the classes by the new pattern. */
 static void
 split_classes(FpSelector *sel, const FpCover *cover, int number)
@@ -436,11 +463,11 @@ accept(FpSelector *sel, const FpSelected *chosen)
 	FpOverlap	*overlaps = find_overlaps(sel, chosen->cover, &own);
 
 	*kept = *chosen;
-	kept->cover = fp_cover_keep(chosen->cover, sel->arena);
+	kept->cover = keep_cover(sel, chosen->cover);
 	kept->general =
 		fp_alloc0_array(sel->arena, FpCover *, FP_MAX_GENERALISATIONS);
 	for (int g = 0; g < chosen->ngeneral; g++)
-		kept->general[g] = fp_cover_keep(chosen->general[g], sel->arena);
+		kept->general[g] = keep_cover(sel, chosen->general[g]);
 	selection->patterns[selection->n++] = kept;
 	split_classes(sel, kept->cover, number);
 
@@ -503,6 +530,43 @@ compare_candidates(const void *a, const void *b)
 	if (x->order != y->order)
 		return x->order - y->order;
 	return fp_items_compare(&x->items, &y->items);
+}
+
+/*
+ * How many candidates to look at next, so that the lists of their cells stay
+ * within an eighth of the memory.
+ */
+static int
+batch_size(const FpSelector *sel, FpCandidate *const *waiting, int64 nwaiting)
+{
+	double room = sel->tally->memory_limit > 0
+					  ? (double) sel->tally->memory_limit / 8
+					  : 128.0 * 1024 * 1024;
+	int	   n = 0;
+
+	while (n < Min(BATCH, nwaiting))
+	{
+		FpItems general[FP_MAX_GENERALISATIONS];
+		int		ngeneral =
+			fp_items_generalise(sel->tally, &waiting[n]->items, general);
+		double cells = (double) waiting[n]->count.n;
+
+		for (int g = 0; g < ngeneral; g++)
+		{
+			FpProbe probe;
+
+			fp_items_probe(&general[g], (1u << general[g].n) - 1, &probe);
+			cells += (double) fp_probe_count(sel->tally, &probe).n;
+		}
+		/* no more cells than trials; lists grow by doubling */
+		room -= fmin(cells, (double) (ngeneral + 1) *
+								(double) sel->tally->cube->ncells) *
+				2 * sizeof(uint32);
+		if (n > 0 && room < 0)
+			break;
+		n++;
+	}
+	return n;
 }
 
 /* Looks at a batch; returns whether an accepted pattern fell. */
@@ -609,21 +673,17 @@ fp_select(const FpScreen *screen, FpDirection direction,
 		bool  fell = false;
 		int64 left = 0;
 
-		for (int64 first = 0; first < nwaiting; first += BATCH)
+		for (int64 first = 0; first < nwaiting;)
 		{
-			int n = (int) Min(BATCH, nwaiting - first);
+			int n = batch_size(sel, waiting + first, nwaiting - first);
 
 			sel->scratch = fp_arena_create(arena, "failpat batch");
 			fell |= select_batch(sel, waiting + first, n, refused + first);
-			for (int i = 0; i < sel->selection->n; i++)
-			{
-				/* their tallies lay in the scratch arena */
-				sel->selection->patterns[i]->cover->class_version = -1;
-				for (int g = 0; g < sel->selection->patterns[i]->ngeneral; g++)
-					sel->selection->patterns[i]->general[g]->class_version =
-						-1;
-			}
+			/* their tallies lay in the scratch arena */
+			for (int i = 0; i < sel->nkept; i++)
+				sel->kept[i]->class_version = -1;
 			fp_arena_delete(sel->scratch);
+			first += n;
 		}
 		if (!fell)
 			break;
