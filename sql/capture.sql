@@ -68,6 +68,15 @@ DELETE FROM scores WHERE part = 6 AND NOT ok;
 SELECT * FROM seen WHERE obs_key IN ('part 2', 'part 6') ORDER BY obs_key COLLATE "C";
 TRUNCATE scores;
 SELECT count(*) FROM seen;
+-- rows that were never captured are, when they are removed
+SET session_replication_role = replica;
+INSERT INTO scores (part, check_name, ok) VALUES (35, 'fit', false), (36, 'fit', true);
+RESET session_replication_role;
+DELETE FROM scores WHERE part = 35;
+UPDATE scores SET part = 37;
+SELECT * FROM seen WHERE obs_key LIKE 'part 3_' ORDER BY obs_key COLLATE "C";
+DELETE FROM fp_observations WHERE source_key IN ('35', '36', '37');
+TRUNCATE scores;
 -- a run again: the outcome is the newest
 INSERT INTO scores (part, check_name, ok) VALUES (2, 'fit', true);
 SELECT * FROM seen WHERE obs_key = 'part 2';

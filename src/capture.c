@@ -218,7 +218,7 @@ failpat_lock(uint16 class, const char *source, const char *key, int wait)
 	switch (LockAcquire(&lock.tag, ExclusiveLock, false, true))
 	{
 		case LOCKACQUIRE_OK:
-			locks_taken++;
+			locks_taken += class == FAILPAT_LOCK_KEY;
 			return true;
 		case LOCKACQUIRE_ALREADY_HELD:
 		case LOCKACQUIRE_ALREADY_CLEAR:
@@ -353,9 +353,13 @@ collect_keys(CaptureCall *call, Tuplestorestate *rows, FailpatSource *source,
 	tuplestore_select_read_pointer(rows, 0);
 }
 
-/* Reads the source view for some keys, as its owner; sets SPI_tuptable. */
+/*
+ * Reads the source view for some keys, as its owner; sets SPI_tuptable.
+ * Before: as if this transaction had done nothing yet.
+ */
 static void
-read_view(FailpatSource *source, FailpatPlan *plan, Datum *keys, int n)
+read_view(FailpatSource *source, FailpatPlan *plan, Datum *keys, int n,
+		  bool before)
 {
 	Datum	   array;
 	Snapshot   snapshot;
@@ -386,6 +390,8 @@ read_view(FailpatSource *source, FailpatPlan *plan, Datum *keys, int n)
 	}
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	if (before)
+		snapshot->curcid = FirstCommandId; /* a copy, and ours */
 	if (SPI_execute_snapshot(plan->plan, &array, NULL, snapshot,
 							 InvalidSnapshot, true, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_snapshot failed");
@@ -420,14 +426,14 @@ canonical_checks(Datum array)
  */
 static int
 see(FailpatSource *source, FailpatPlan *plan, Datum *keys, int nkeys,
-	FailpatSeen **result, int n, List **tables)
+	FailpatSeen **result, int n, bool before, List **tables)
 {
 	bool		   outcome_only = plan == &source->outcome;
 	SPITupleTable *rows;
 	FailpatSeen	  *seen;
 	uint64		   nrows;
 
-	read_view(source, plan, keys, nkeys);
+	read_view(source, plan, keys, nkeys, before);
 	rows = SPI_tuptable;
 	nrows = SPI_processed;
 	*tables = lappend(*tables, rows);
@@ -477,15 +483,67 @@ compare_strings(const void *a, const void *b)
 }
 
 /*
+ * Records the last outcome of those of the keys that the view does not show
+ * any more; keys are also given as texts, those not settled (sorted) as open.
+ *
+ * A pending row of the same key could be taken for newer by refresh, so where
+ * there may be any, what is found is put there too, marked "gone".
+ */
+static void
+capture_gone(FailpatSource *source, Datum *keys, char **texts, int n,
+			 FailpatSeen *seen, int nseen, char **open, int nopen, int context,
+			 List **tables)
+{
+	char	   **shown = palloc_array(char *, nseen + 1);
+	Datum		*lost = palloc_array(Datum, n);
+	int			 nlost = 0;
+	FailpatSeen *gone = NULL;
+	int			 ngone;
+
+	for (int i = 0; i < nseen; i++)
+		shown[i] = TextDatumGetCString(seen[i].source_key);
+	qsort(shown, nseen, sizeof(char *), compare_strings);
+	for (int i = 0; i < n; i++)
+		if (nseen == 0 || bsearch(&texts[i], shown, nseen, sizeof(char *),
+								  compare_strings) == NULL)
+			lost[nlost++] = keys[i];
+	if (nlost == 0)
+		return;
+
+	SetUserIdAndSecContext(source->view_owner, context);
+	ngone = see(source, &source->full, lost, nlost, &gone, 0, true, tables);
+	SetUserIdAndSecContext(source->owner, context);
+	for (int i = 0; i < ngone && nopen > 0; i++)
+	{
+		char *key = TextDatumGetCString(gone[i].source_key);
+
+		gone[i].settled = bsearch(&key, open, nopen, sizeof(char *),
+								  compare_strings) == NULL;
+	}
+	(void) failpat_observe(source, gone, ngone);
+	if (nopen > 0 || failpat_any_pending(source))
+	{
+		for (int i = 0; i < ngone; i++)
+			gone[i].settled = false;
+		failpat_put_pending(source, gone, ngone, "gone");
+	}
+}
+
+/*
  * Records what the view shows of n keys (ascending), a batch at a time.
  *
  * Without take_locks the caller vouches that nobody writes.  Where shown is
  * not NULL (that is, not for a trigger) the obs_keys seen are added to it and
  * the keys that were not settled to busy; else those go to fp_pending.
+ *
+ * Where rows were removed, keys may have none left.  Their observations stay,
+ * with the outcome that the rows had: it is read once more, as it was before
+ * this transaction, as it may never have been recorded (history that is not
+ * loaded yet) or is still pending.
  */
 static void
 capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
-		ArrayBuildState **shown, ArrayBuildState **busy)
+		bool removed, ArrayBuildState **shown, ArrayBuildState **busy)
 {
 	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext batch =
@@ -565,10 +623,10 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 		SetUserIdAndSecContext(source->view_owner, context);
 		if (nknown > 0)
 			nseen = see(source, &source->outcome, known, nknown, &seen, nseen,
-						&tables);
+						false, &tables);
 		if (nothers > 0)
 			nseen = see(source, &source->full, others, nothers, &seen, nseen,
-						&tables);
+						false, &tables);
 		SetUserIdAndSecContext(source->owner, context);
 		if (nopen > 0)
 		{
@@ -590,10 +648,13 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 			/* a key with more observations than the one of its own name */
 			SetUserIdAndSecContext(source->view_owner, context);
 			nseen = see(source, &source->full, keys + start, count, &seen, 0,
-						&tables);
+						false, &tables);
 			SetUserIdAndSecContext(source->owner, context);
 			(void) failpat_observe(source, seen, nseen);
 		}
+		if (removed)
+			capture_gone(source, keys + start, texts, count, seen, nseen, open,
+						 nopen, context, &tables);
 		if (shown != NULL)
 		{
 			for (int i = 0; i < nseen; i++)
@@ -641,7 +702,8 @@ capture_rows(void *arg)
 	collect_keys(call, call->trigger->tg_oldtable, source, &keys);
 	sort_keys(&keys, source);
 	if (keys.n > 0)
-		capture(call->schema, source, keys.values, keys.n, true, NULL, NULL);
+		capture(call->schema, source, keys.values, keys.n, true,
+				call->trigger->tg_oldtable != NULL, NULL, NULL);
 	source->in_use--;
 	call->sync = source->sync;
 	SPI_finish();
@@ -871,7 +933,7 @@ failpat_capture_keys(PG_FUNCTION_ARGS)
 											 source->key_ioparam, -1));
 	sort_keys(&keys, source);
 	if (keys.n > 0)
-		capture(schema, source, keys.values, keys.n, take_locks, &shown,
+		capture(schema, source, keys.values, keys.n, take_locks, false, &shown,
 				&busy);
 	source->in_use--;
 	SPI_finish();

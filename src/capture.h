@@ -107,6 +107,7 @@ extern bool	 failpat_observe(FailpatSource *source, FailpatSeen *seen, int n);
 extern void	 failpat_find_recorded(FailpatSource *source, char **keys, int n,
 								   bool *recorded);
 extern Datum failpat_text_set(Datum *texts, int n);
+extern bool	 failpat_any_pending(FailpatSource *source);
 extern void	 failpat_put_pending(FailpatSource *source, FailpatSeen *seen,
 								 int n, const char *reason);
 extern void failpat_put_pending_keys(Oid schema, const char *name, Datum *keys,

@@ -31,6 +31,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -532,6 +533,17 @@ failpat_put_pending(FailpatSource *source, FailpatSeen *seen, int n,
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, NoLock);
 	CommandCounterIncrement();
+}
+
+/* Whether there may be rows in fp_pending: whether it has any pages. */
+bool
+failpat_any_pending(FailpatSource *source)
+{
+	Relation	rel = table_open(source->pending, AccessShareLock);
+	BlockNumber pages = RelationGetNumberOfBlocks(rel);
+
+	table_close(rel, AccessShareLock);
+	return pages > 0;
 }
 
 /*

@@ -158,7 +158,7 @@ COMMENT ON COLUMN fp_pending.failed_checks IS 'its failed checks, as seen';
 COMMENT ON COLUMN fp_pending.job IS 'its job';
 COMMENT ON COLUMN fp_pending.dims IS 'its dimensions, as seen';
 COMMENT ON COLUMN fp_pending.reason IS
-    'locked: another transaction had the key; many: too many keys in one transaction; error: see there';
+    'locked: another transaction had the key; many: too many keys in one transaction; gone: its rows were removed, this was their outcome; error: see there';
 COMMENT ON COLUMN fp_pending.error IS 'the error that kept capture from settling the key';
 COMMENT ON COLUMN fp_pending.at IS 'when it was put here';
 COMMENT ON COLUMN fp_pending.tried_at IS 'when a refresh last failed to settle it';
@@ -467,9 +467,10 @@ BEGIN
     END IF;
     SELECT format_type(a.atttypid, a.atttypmod) INTO key_type
     FROM pg_attribute a WHERE a.attrelid = v AND a.attname = 'source_key';
-    EXECUTE format('SELECT array_agg(k) FROM (SELECT source_key AS k FROM %s %s ORDER BY source_key LIMIT 250) part',
+    EXECUTE format('SELECT array_agg(k) FROM (SELECT source_key AS k FROM %s %s ORDER BY source_key LIMIT %s) part',
                    v, CASE WHEN after IS NULL THEN 'WHERE source_key IS NOT NULL'
-                        ELSE format('WHERE source_key > %L::%s', after, key_type) END)
+                        ELSE format('WHERE source_key > %L::%s', after, key_type) END,
+                   least(250, current_setting('failpat.max_key_locks')::integer))
         INTO keys;
     IF keys IS NULL THEN
         UPDATE fp_source_state t SET backfill_done = true WHERE t.source = fp_backfill_step.source;

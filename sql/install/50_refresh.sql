@@ -312,7 +312,8 @@ BEGIN
     SELECT t.refresh_started_at INTO started FROM fp_source_state t WHERE t.source = src.source;
     keys := ARRAY(SELECT DISTINCT p.source_key FROM fp_pending p
                   WHERE p.source = src.source AND (p.tried_at IS NULL OR p.tried_at < started)
-                  ORDER BY p.source_key LIMIT 200);
+                  ORDER BY p.source_key
+                  LIMIT least(200, current_setting('failpat.max_key_locks')::integer));
     IF keys = '{}' THEN
         RETURN 0;
     END IF;
@@ -324,16 +325,18 @@ BEGIN
             SELECT array_agg(p.ctid) INTO rows FROM fp_pending p
             WHERE p.source = src.source AND p.source_key = ANY (some_keys);
             SELECT c.shown, c.busy INTO got FROM fp_capture_keys(src.source, some_keys) c;
+            -- Where the rows have gone: what the last to remove them found is
+            -- the outcome; else what was seen of them is all there is.
             FOR row IN SELECT p.* FROM fp_pending p
                        WHERE p.ctid = ANY (rows) AND p.obs_key IS NOT NULL
                          AND p.obs_key <> ALL (got.shown) AND p.source_key <> ALL (got.busy)
-                       ORDER BY p.obs_key, p.at LOOP
-                -- its rows have gone: what was seen of them is all there is
+                       ORDER BY p.obs_key, p.reason = 'gone', p.at LOOP
                 INSERT INTO fp_observations AS o (source, obs_key, source_key, observed_at, failed, failed_checks, job, dims, changed_at)
                 VALUES (row.source, row.obs_key, row.source_key, row.observed_at, row.failed, row.failed_checks, row.job, row.dims, statement_timestamp())
                 ON CONFLICT (source, obs_key) DO UPDATE SET
-                    failed = o.failed OR excluded.failed,
-                    failed_checks = ARRAY(SELECT DISTINCT u COLLATE "C" FROM unnest(o.failed_checks || excluded.failed_checks) u ORDER BY 1),
+                    failed = excluded.failed OR o.failed AND row.reason <> 'gone',
+                    failed_checks = CASE WHEN row.reason = 'gone' THEN excluded.failed_checks
+                        ELSE ARRAY(SELECT DISTINCT u COLLATE "C" FROM unnest(o.failed_checks || excluded.failed_checks) u ORDER BY 1) END,
                     job = coalesce(o.job, excluded.job), dims = excluded.dims || o.dims, changed_at = excluded.changed_at
                 RETURNING o.observed_at INTO at;
                 INSERT INTO fp_dirty (source, bucket, at)
