@@ -72,16 +72,14 @@ SELECT count(*) = 0 AS same FROM (
 -- UCB admissions: the department, and no gender that fails more often; what
 -- is known of department A, where women were refused less often, is found
 CREATE TABLE pat.ucb (department text, gender text, failures int, trials int);
-\set file :abs_srcdir '/test/fixtures/ucb_admissions.csv'
-COPY pat.ucb FROM :'file' (FORMAT csv, HEADER);
+\copy pat.ucb FROM 'test/fixtures/ucb_admissions.csv' CSV HEADER
 SELECT d AS asked, p.description, p.effect, p.failures, p.trials
 FROM (SELECT failure_cube(failures, trials, jsonb_build_object('gender', gender, 'department', department)) AS cube
       FROM pat.ucb) t, unnest(ARRAY['worse', 'both']) d, fp_patterns(t.cube, direction => d) p ORDER BY d COLLATE "C" DESC, p.failures;
 
 -- Titanic
 CREATE TABLE pat.titanic (class text, sex text, age text, failures int, trials int);
-\set file :abs_srcdir '/test/fixtures/titanic.csv'
-COPY pat.titanic FROM :'file' (FORMAT csv, HEADER);
+\copy pat.titanic FROM 'test/fixtures/titanic.csv' CSV HEADER
 SELECT p.description, p.effect, p.failures, p.trials
 FROM (SELECT failure_cube(failures, trials, jsonb_build_object('class', class, 'sex', sex, 'age', age)) AS cube
       FROM pat.titanic) t, fp_patterns(t.cube, direction => 'both') p;
