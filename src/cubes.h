@@ -51,6 +51,14 @@ extern Datum failpat_cube_to_datum(const FpCube *cube, MemoryContext cx);
 extern bool *failpat_cube_match(const FpCube *cube, Jsonb *conditions,
 								MemoryContext cx);
 
+/*
+ * The conditions on dimensions that the cube has.  A dimension that it does not
+ * have was not recorded: that meets null, and no other condition, which
+ * *possible then denies.
+ */
+extern Jsonb *failpat_known_conditions(const FpCube *cube, Jsonb *conditions,
+									   bool *possible);
+
 /* number of the dimension of that name; an error that lists them otherwise */
 extern int failpat_cube_dim(const FpCube *cube, const char *name, size_t len);
 

@@ -69,13 +69,8 @@ failpat_cube_pairs(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/*
- * The conditions on dimensions that the cube has.  A dimension that it does not
- * have was not recorded: that meets null, and no other condition, which
- * *possible then denies.
- */
-static Jsonb *
-known_conditions(const FpCube *cube, Jsonb *conditions, bool *possible)
+Jsonb *
+failpat_known_conditions(const FpCube *cube, Jsonb *conditions, bool *possible)
 {
 	JsonbIterator *it;
 	JsonbValue	   key;
@@ -120,7 +115,7 @@ failpat_cube_part(PG_FUNCTION_ARGS)
 	bool		 *nulls;
 	int			  n;
 
-	conditions = known_conditions(cube, conditions, &possible);
+	conditions = failpat_known_conditions(cube, conditions, &possible);
 	if (!possible)
 		keep = palloc0(cube->ncells + 1);
 	else if (!JB_ROOT_IS_OBJECT(conditions) || JB_ROOT_COUNT(conditions) > 0)

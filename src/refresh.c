@@ -176,6 +176,8 @@ failpat_refresh(PG_FUNCTION_ARGS)
 		between(commit);
 		(void) step(home, "fp_refresh_advice", source);
 		between(commit);
+		(void) step(home, "fp_refresh_changes", source);
+		between(commit);
 	}
 	SPI_finish();
 	return (Datum) 0;

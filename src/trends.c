@@ -51,6 +51,7 @@
 #include "stats/change_point.h"
 #include "stats/interval.h"
 #include "stats/multiplicity.h"
+#include "trends.h"
 
 PG_FUNCTION_INFO_V1(failpat_series_accum);
 PG_FUNCTION_INFO_V1(failpat_series_combine);
@@ -572,10 +573,9 @@ result_array(const ResultType *result, Datum *rows, int count)
 										   result->align));
 }
 
-/* Search the series of a state; *all are its buckets, empty ones too. */
-static void
-search_state(ArrayType *array, FpArena arena, FpTrend *trend, FpBucket **all,
-			 int64 *nall, FpBucket **buckets)
+void
+failpat_search_series(ArrayType *array, FpArena arena, FpTrend *trend,
+					  FpBucket **all, int64 *nall, FpBucket **buckets)
 {
 	int64			room;
 	int64		   *state = check_state(array, &room);
@@ -695,8 +695,8 @@ failpat_change_points_final(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_DATUM(result_array(result, NULL, 0));
 	arena = fp_arena_create(CurrentMemoryContext, "failpat change points");
-	search_state(PG_GETARG_ARRAYTYPE_P(0), arena, &trend, &all, &nall,
-				 &buckets);
+	failpat_search_series(PG_GETARG_ARRAYTYPE_P(0), arena, &trend, &all, &nall,
+						  &buckets);
 	if (trend.nchanges > 0)
 		step = longest_step(arena, all, nall);
 	rows = (Datum *) palloc((trend.nchanges + 1) * sizeof(Datum));
@@ -771,8 +771,8 @@ failpat_segments_final(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_DATUM(result_array(result, NULL, 0));
 	arena = fp_arena_create(CurrentMemoryContext, "failpat segments");
-	search_state(PG_GETARG_ARRAYTYPE_P(0), arena, &trend, &all, &nall,
-				 &buckets);
+	failpat_search_series(PG_GETARG_ARRAYTYPE_P(0), arena, &trend, &all, &nall,
+						  &buckets);
 	rows = (Datum *) palloc((trend.nstretches + 1) * sizeof(Datum));
 	for (int i = 0; i < trend.nstretches; i++)
 	{

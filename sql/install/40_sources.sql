@@ -517,7 +517,7 @@ BEGIN
     FOR trg IN
         SELECT t.tgname, t.tgrelid::regclass AS tab
         FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-        WHERE p.proname = 'fp_capture' AND p.pronamespace = quote_ident(current_schema())::regnamespace
+        WHERE p.proname IN ('fp_capture', 'fp_capture_event') AND p.pronamespace = quote_ident(current_schema())::regnamespace
           AND t.tgparentid = 0 AND NOT t.tgisinternal
           -- the arguments are stored with a zero byte after each
           AND position(convert_to(src.source, getdatabaseencoding()::name) || '\x00'::bytea IN t.tgargs) = 1

@@ -152,6 +152,7 @@ LEFT JOIN %8$s.scenes sc ON sc.id = s.scene_id%9$s$v$,
                       fp_attach_prd49.refresh, fp_attach_prd49.bucket, fp_attach_prd49.bucket_zone,
                       fp_attach_prd49.window_length, fp_attach_prd49.history);
     UPDATE fp_sources f SET own_view = true WHERE f.source = fp_attach_prd49.source;
+    PERFORM fp_watch_events(fp_attach_prd49.source, fp_attach_prd49.schema);
 END
 $fn$;
 COMMENT ON FUNCTION fp_attach_prd49(text, text, integer, text, interval, text, interval, text) IS

@@ -240,9 +240,11 @@ AS $fn$
 BEGIN
     DELETE FROM fp_cubes c WHERE c.source = fp_forget.source;
     DELETE FROM failure_patterns f WHERE f.source = fp_forget.source;
+    DELETE FROM fp_events e WHERE e.source = fp_forget.source;
+    DELETE FROM fp_told_changes t WHERE t.source = fp_forget.source;
 END
 $fn$;
-COMMENT ON FUNCTION fp_forget(text) IS 'removes cubes and patterns of a source';
+COMMENT ON FUNCTION fp_forget(text) IS 'removes cubes, patterns and events of a source';
 REVOKE ALL ON FUNCTION fp_forget(text) FROM PUBLIC;
 
 -- The steps of a refresh. Each takes the lock, does its part right whatever
@@ -567,6 +569,7 @@ BEGIN
     END LOOP;
     PERFORM fp_refresh_patterns(fp_refresh_now.source);
     PERFORM fp_refresh_advice(fp_refresh_now.source);
+    PERFORM fp_refresh_changes(fp_refresh_now.source);
     RETURN true;
 END
 $fn$;

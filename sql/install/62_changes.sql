@@ -1,0 +1,1010 @@
+-- Trends and changes of a source: its rate over time, where it changed, and why.
+-- C in src/changes.c.
+
+-- What happened, and may have moved a rate.
+
+CREATE TABLE fp_events (
+    id bigserial PRIMARY KEY,
+    source text COLLATE "C",
+    at timestamptz NOT NULL CHECK (isfinite(at)),
+    kind text NOT NULL CHECK (kind <> ''),
+    label text NOT NULL,
+    scope jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(scope) = 'object'),
+    "check" text,
+    effect smallint CHECK (effect IN (-1, 1)),
+    origin text NOT NULL DEFAULT 'recorded' CHECK (origin IN ('recorded', 'captured', 'inferred')),
+    details jsonb,
+    recorded_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX fp_events_time ON fp_events (source, at);
+COMMENT ON TABLE fp_events IS 'releases, new versions, edits of thresholds: what may have moved a rate; fp_find_events adds what can be inferred';
+COMMENT ON COLUMN fp_events.id IS 'identity';
+COMMENT ON COLUMN fp_events.source IS 'the source that it concerns; NULL: all';
+COMMENT ON COLUMN fp_events.at IS 'when it happened';
+COMMENT ON COLUMN fp_events.kind IS 'workflow, asset, threshold (an edit moves the rate, not the quality), first_use, last_use, or any other word, such as release';
+COMMENT ON COLUMN fp_events.label IS 'what happened, for people';
+COMMENT ON COLUMN fp_events.scope IS 'the values that it concerns, as {"workflow": "5"}; {}: everything';
+COMMENT ON COLUMN fp_events."check" IS 'the only check that it concerns, if so';
+COMMENT ON COLUMN fp_events.effect IS '1: it can only raise failure rates; -1: it can only lower them';
+COMMENT ON COLUMN fp_events.origin IS 'recorded: by fp_record_event; captured: by a trigger; inferred: from observations, never stored by failpat';
+COMMENT ON COLUMN fp_events.details IS 'anything else';
+COMMENT ON COLUMN fp_events.recorded_at IS 'when the row was made';
+
+-- Which regressions have been told, so that each is told once.
+CREATE TABLE fp_told_changes (
+    source text COLLATE "C" NOT NULL,
+    dimension text COLLATE "C",
+    value text COLLATE "C",
+    at timestamptz NOT NULL,
+    at_lower timestamptz NOT NULL,
+    at_upper timestamptz NOT NULL,
+    told_at timestamptz,
+    payload jsonb NOT NULL
+);
+CREATE INDEX fp_told_changes_source ON fp_told_changes (source, dimension, value);
+COMMENT ON TABLE fp_told_changes IS 'regressions that a refresh has told on channel failpat';
+COMMENT ON COLUMN fp_told_changes.source IS 'name of the source';
+COMMENT ON COLUMN fp_told_changes.dimension IS 'dimension of the series; NULL: everything';
+COMMENT ON COLUMN fp_told_changes.value IS 'its value';
+COMMENT ON COLUMN fp_told_changes.at IS 'first bucket of the new rate';
+COMMENT ON COLUMN fp_told_changes.at_lower IS 'earliest place of that bucket; a change that overlaps is the same one';
+COMMENT ON COLUMN fp_told_changes.at_upper IS 'latest place of it';
+COMMENT ON COLUMN fp_told_changes.told_at IS 'when it was told; NULL: it was old already when the first refresh saw it';
+COMMENT ON COLUMN fp_told_changes.payload IS 'what was told';
+
+ALTER TABLE fp_source_state ADD COLUMN changes_told_at timestamptz;
+COMMENT ON COLUMN fp_source_state.changes_told_at IS 'when a refresh last looked for new regressions';
+
+SELECT pg_catalog.pg_extension_config_dump('fp_events', '');
+SELECT pg_catalog.pg_extension_config_dump('fp_events_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('fp_told_changes', '');
+
+CREATE FUNCTION fp_record_event(
+    kind text,
+    label text,
+    at timestamptz DEFAULT now(),
+    scope jsonb DEFAULT '{}',
+    source text DEFAULT NULL,
+    "check" text DEFAULT NULL,
+    effect integer DEFAULT NULL,
+    details jsonb DEFAULT NULL)
+    RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    new_id bigint;
+    checked text;
+BEGIN
+    IF fp_record_event.kind IS NULL OR fp_record_event.kind = '' OR fp_record_event.label IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'an event needs a kind and a label';
+    END IF;
+    IF fp_record_event.at IS NULL OR NOT isfinite(fp_record_event.at) THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('an event needs a finite time, not %s', coalesce(fp_record_event.at::text, 'NULL'));
+    END IF;
+    IF fp_record_event.effect NOT IN (-1, 1) THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('effect must be 1, -1 or NULL, not %s', fp_record_event.effect);
+    END IF;
+    IF fp_record_event.scope IS NULL OR jsonb_typeof(fp_record_event.scope) <> 'object' THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'argument "scope" must be a JSON object',
+            HINT = 'For example: {"workflow": "5"}';
+    END IF;
+    IF fp_record_event.source IS NOT NULL THEN
+        PERFORM fp_checked_conditions((fp_source_named(fp_record_event.source)).source, fp_record_event.scope, 'scope');
+    END IF;
+    INSERT INTO fp_events (source, at, kind, label, scope, "check", effect, details)
+    VALUES (fp_record_event.source, fp_record_event.at, fp_record_event.kind, fp_record_event.label,
+            fp_record_event.scope, fp_record_event."check", fp_record_event.effect, fp_record_event.details)
+    RETURNING id INTO new_id;
+    RETURN new_id;
+END
+$fn$;
+COMMENT ON FUNCTION fp_record_event(text, text, timestamptz, jsonb, text, text, integer, jsonb) IS
+    'records that something happened that may move a failure rate; source NULL: in all sources; returns its id';
+REVOKE ALL ON FUNCTION fp_record_event(text, text, timestamptz, jsonb, text, text, integer, jsonb) FROM PUBLIC;
+
+-- Events of the platform.
+
+CREATE FUNCTION fp_fail_thresholds("table" text, "row" jsonb)
+    RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE "table"
+        WHEN 'qa_thresholds' THEN
+            CASE WHEN "row" -> 'is_enabled' = 'false' THEN '{}'
+                 ELSE jsonb_build_object("row" ->> 'check_type', "row" -> 'fail_threshold') END
+        ELSE (SELECT coalesce(jsonb_object_agg(t.key, t.value -> 'fail'), '{}')
+              FROM jsonb_each(CASE jsonb_typeof(per_check.t) WHEN 'object' THEN per_check.t END) t (key, value)
+              WHERE jsonb_typeof(t.value -> 'fail') = 'number') END
+    FROM (SELECT "row" -> CASE "table" WHEN 'qa_profiles' THEN 'thresholds' ELSE 'custom_thresholds' END AS t) per_check;
+END;
+COMMENT ON FUNCTION fp_fail_thresholds(text, jsonb) IS
+    'below which score each check fails, as a row of qa_thresholds, qa_profiles or scene_type_qa_overrides says';
+
+-- Of a row of the platform's tables, old and new; no row where nothing happened
+-- that can move a rate.
+CREATE FUNCTION fp_platform_event(source text, "table" text, op text, old_row jsonb, new_row jsonb,
+                                  OUT at timestamptz, OUT kind text, OUT label text, OUT scope jsonb,
+                                  OUT "check" text, OUT effect smallint, OUT details jsonb)
+    RETURNS SETOF record
+    LANGUAGE plpgsql STABLE
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_variable
+DECLARE
+    known text[] := ARRAY(SELECT d.name FROM fp_dimensions d WHERE d.source = fp_platform_event.source);
+    limits_old jsonb;
+    limits_new jsonb;
+    dim text;
+    stricter boolean;
+    looser boolean;
+    moved text[];
+BEGIN
+    at := statement_timestamp();
+    scope := '{}';
+    IF "table" = 'workflow_versions' THEN
+        IF op <> 'INSERT' THEN
+            RETURN;
+        END IF;
+        kind := 'workflow';
+        at := coalesce((new_row ->> 'created_at')::timestamptz, at);
+        IF 'workflow' = ANY (known) THEN
+            scope := jsonb_build_object('workflow', new_row ->> 'workflow_id');
+        END IF;
+        label := format('Workflow %s version %s',
+                        (SELECT l.label FROM fp_labels(source, 'workflow', ARRAY[new_row ->> 'workflow_id']) l),
+                        new_row ->> 'version');
+        details := jsonb_strip_nulls(jsonb_build_object('change_summary', new_row -> 'change_summary'));
+    ELSIF "table" = 'assets' THEN
+        IF op = 'DELETE' OR op = 'UPDATE'
+           AND (old_row ->> 'version', old_row ->> 'checksum_sha256', old_row ->> 'file_path')
+               IS NOT DISTINCT FROM (new_row ->> 'version', new_row ->> 'checksum_sha256', new_row ->> 'file_path') THEN
+            RETURN;
+        END IF;
+        kind := 'asset';
+        IF op = 'INSERT' THEN
+            at := coalesce((new_row ->> 'created_at')::timestamptz, at);
+        END IF;
+        dim := CASE new_row ->> 'asset_type_id' WHEN '1' THEN 'model' WHEN '2' THEN 'lora' END;
+        IF dim = ANY (known) THEN
+            scope := jsonb_build_object(dim, new_row ->> 'id');
+        END IF;
+        label := format('%s %s version %s', CASE dim WHEN 'model' THEN 'Model' WHEN 'lora' THEN 'LoRA' ELSE 'Asset' END,
+                        new_row ->> 'name', new_row ->> 'version');
+    ELSE
+        -- a profile by itself judges nothing: overrides refer to it
+        IF "table" = 'qa_profiles' AND op <> 'UPDATE' THEN
+            RETURN;
+        END IF;
+        kind := 'threshold';
+        limits_old := CASE WHEN op = 'INSERT' THEN '{}' ELSE fp_fail_thresholds("table", old_row) END;
+        limits_new := CASE WHEN op = 'DELETE' THEN '{}' ELSE fp_fail_thresholds("table", new_row) END;
+        IF limits_old = limits_new
+           AND old_row -> 'qa_profile_id' IS NOT DISTINCT FROM new_row -> 'qa_profile_id' THEN
+            RETURN;
+        END IF;
+        SELECT array_agg(k ORDER BY k COLLATE "C"),
+               bool_or((limits_new ->> k)::float8 > (limits_old ->> k)::float8),
+               bool_or((limits_new ->> k)::float8 < (limits_old ->> k)::float8)
+        INTO moved, stricter, looser
+        FROM jsonb_object_keys(limits_old || limits_new) k
+        WHERE limits_old -> k IS DISTINCT FROM limits_new -> k;
+        -- what holds where there is no row any more is written elsewhere
+        IF NOT EXISTS (SELECT FROM unnest(moved) k WHERE NOT (limits_old ? k AND limits_new ? k))
+           AND old_row -> 'qa_profile_id' IS NOT DISTINCT FROM new_row -> 'qa_profile_id'
+           AND stricter <> looser THEN
+            effect := CASE WHEN stricter THEN 1 ELSE -1 END;
+        END IF;
+        IF cardinality(moved) = 1 THEN
+            "check" := moved[1];
+        END IF;
+        IF "table" = 'scene_type_qa_overrides' AND 'scene_type' = ANY (known) THEN
+            scope := jsonb_build_object('scene_type', coalesce(new_row, old_row) ->> 'scene_type_id');
+        END IF;
+        label := CASE WHEN moved IS NULL THEN 'Quality profile changed'
+                      ELSE 'Threshold edited: ' || (
+                          SELECT string_agg(format('%s fails below %s instead of %s', k, coalesce(limits_new ->> k, 'the default'),
+                                                   coalesce(limits_old ->> k, 'the default')), ', ' ORDER BY k COLLATE "C")
+                          FROM unnest(moved[1:5]) k) || CASE WHEN cardinality(moved) > 5 THEN ', ...' ELSE '' END END
+                 || CASE "table"
+                    WHEN 'qa_profiles' THEN format(' (profile %s)', new_row ->> 'name')
+                    WHEN 'scene_type_qa_overrides' THEN format(' (scene type %s)',
+                        (SELECT l.label FROM fp_labels(source, 'scene_type', ARRAY[coalesce(new_row, old_row) ->> 'scene_type_id']) l))
+                    ELSE coalesce(format(' (project %s)', nullif(coalesce(new_row, old_row) -> 'project_id', 'null')), '') END;
+        details := jsonb_build_object('old', limits_old, 'new', limits_new);
+    END IF;
+    details := coalesce(details, '{}') || jsonb_build_object('table', "table", 'op', op, 'id', coalesce(new_row, old_row) -> 'id');
+    RETURN NEXT;
+END
+$fn$;
+COMMENT ON FUNCTION fp_platform_event(text, text, text, jsonb, jsonb) IS
+    'the event that a change of a row of the platform''s configuration is';
+
+CREATE FUNCTION fp_capture_event()
+    RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path FROM CURRENT
+AS $fn$
+BEGIN
+    INSERT INTO fp_events (source, at, kind, label, scope, "check", effect, origin, details)
+    SELECT TG_ARGV[0], e.at, e.kind, e.label, e.scope, e."check", e.effect, 'captured', e.details
+    FROM fp_platform_event(TG_ARGV[0], TG_TABLE_NAME::text, TG_OP,
+                           CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END,
+                           CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END) e;
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'failpat could not record a change of %: %', TG_TABLE_NAME, SQLERRM;
+    RETURN NULL;
+END
+$fn$;
+COMMENT ON FUNCTION fp_capture_event() IS
+    'trigger AFTER each row of the platform''s configuration; argument: source; warns and never refuses';
+REVOKE ALL ON FUNCTION fp_capture_event() FROM PUBLIC;
+
+CREATE FUNCTION fp_watch_events(source text, schema text DEFAULT 'public')
+    RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    home constant text := current_schema();
+    s fp_sources := fp_source_named(fp_watch_events.source);
+    trigger_name constant text := 'failpat_event_' || left(md5(s.source), 8);
+    tab record;
+    watched integer := 0;
+BEGIN
+    FOR tab IN
+        SELECT c.oid, c.oid::regclass AS name, c.relname,
+               EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = trigger_name) AS done
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = fp_watch_events.schema AND c.relkind IN ('r', 'p')
+          AND c.relname IN ('workflow_versions', 'assets', 'qa_thresholds', 'qa_profiles', 'scene_type_qa_overrides')
+        ORDER BY c.relname
+    LOOP
+        watched := watched + 1;
+        CONTINUE WHEN tab.done;
+        BEGIN
+            EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW '
+                           'EXECUTE FUNCTION %I.fp_capture_event(%L)', trigger_name, tab.name, home, s.source);
+            -- what these tables remember of their past; the others do not
+            IF tab.relname IN ('workflow_versions', 'assets') THEN
+                EXECUTE format(
+                    'INSERT INTO fp_events (source, at, kind, label, scope, origin, details)
+                     SELECT $1, e.at, e.kind, e.label, e.scope, ''captured'', e.details
+                     FROM %s t CROSS JOIN LATERAL fp_platform_event($1, $2, ''INSERT'', NULL, to_jsonb(t)) e
+                     WHERE NOT EXISTS (SELECT FROM fp_events x WHERE x.source = $1 AND x.kind = e.kind
+                                       AND x.at = e.at AND x.label = e.label)
+                     ORDER BY e.at', tab.name)
+                USING s.source, tab.relname::text;
+            END IF;
+        EXCEPTION WHEN insufficient_privilege OR undefined_column OR invalid_text_representation THEN
+            watched := watched - 1;
+            RAISE WARNING 'failpat cannot watch %: %', tab.name, SQLERRM;
+        END;
+    END LOOP;
+    RETURN watched;
+END
+$fn$;
+COMMENT ON FUNCTION fp_watch_events(text, text) IS
+    'records new versions of workflows and assets, and edits of thresholds, in a schema of the platform as events of a source; returns how many tables it watches';
+REVOKE ALL ON FUNCTION fp_watch_events(text, text) FROM PUBLIC;
+
+-- Series of a source.
+
+CREATE FUNCTION fp_cube_counts(cube failure_cube, conditions jsonb, dimension text, "check" text,
+                               OUT value text, OUT failures bigint, OUT trials bigint)
+    RETURNS SETOF record
+    LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 20
+    AS 'MODULE_PATHNAME', 'failpat_cube_counts';
+COMMENT ON FUNCTION fp_cube_counts(failure_cube, jsonb, text, text) IS
+    'the counts of a cube under conditions: a row per value of a dimension, NULL for not recorded; one row where dimension is NULL';
+
+CREATE AGGREGATE fp_series(bucket timestamptz, failures bigint, trials bigint, options jsonb) (
+    SFUNC = fp_series_accum,
+    STYPE = bigint[],
+    SSPACE = 1500,
+    COMBINEFUNC = fp_series_combine,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE fp_series(timestamptz, bigint, bigint, jsonb) IS
+    'a series as fp_change_points_final, fp_segments_final and fp_change_causes read it; options as those of change_points';
+
+-- What is counted here is what fp_drilldown shows, always: buckets that refresh
+-- has not seen to yet are read from the observations, and everything is where
+-- buckets are asked for that the cubes cannot tell apart.
+CREATE FUNCTION fp_bucket_counts(
+    source text,
+    conditions jsonb,
+    dimension text,
+    first_bucket timestamptz,
+    ends timestamptz,
+    width interval,
+    "check" text)
+    RETURNS TABLE (bucket timestamptz, value text, failures bigint, trials bigint)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    s fp_sources := fp_source_named(fp_bucket_counts.source);
+    ordinal text[] := fp_checked_conditions(s.source, fp_bucket_counts.conditions, 'filter');
+    need text[] := ARRAY(SELECT jsonb_object_keys(fp_bucket_counts.conditions)) || fp_bucket_counts.dimension;
+    whole boolean := fp_bucket_counts.width = s.bucket;
+    pair text[];
+BEGIN
+    need := array_remove(need, NULL);
+    IF NOT whole THEN
+        whole := NOT EXISTS (
+            SELECT FROM (SELECT c.bucket FROM fp_cubes c WHERE c.source = s.source
+                           AND c.bucket >= fp_bucket_counts.first_bucket AND c.bucket < fp_bucket_counts.ends
+                         UNION ALL
+                         SELECT DISTINCT d.bucket FROM fp_dirty d WHERE d.source = s.source
+                           AND d.bucket >= fp_bucket_counts.first_bucket AND d.bucket < fp_bucket_counts.ends) b
+            WHERE fp_bucket(b.bucket, fp_bucket_counts.width, s.bucket_zone)
+               <> fp_bucket(fp_bucket_end(b.bucket, s.bucket, s.bucket_zone) - interval '1 microsecond',
+                            fp_bucket_counts.width, s.bucket_zone));
+    END IF;
+    IF NOT whole THEN
+        RETURN QUERY
+        WITH parts AS MATERIALIZED (
+            SELECT fp_bucket(o.observed_at, fp_bucket_counts.width, s.bucket_zone) AS bucket,
+                   failure_cube(o.failed, d.dims, ordinal, '{}'::text[], o.failed_checks) AS cube
+            FROM fp_observations o
+            CROSS JOIN LATERAL (SELECT coalesce(jsonb_object_agg(n, o.dims -> n) FILTER (WHERE o.dims ? n), '{}') AS dims
+                                FROM unnest(need) n) d
+            WHERE o.source = s.source
+              AND o.observed_at >= fp_bucket_counts.first_bucket AND o.observed_at < fp_bucket_counts.ends
+            GROUP BY 1)
+        SELECT p.bucket, c.value, c.failures, c.trials
+        FROM parts p CROSS JOIN LATERAL fp_cube_counts(p.cube, fp_bucket_counts.conditions, fp_bucket_counts.dimension,
+                                                       fp_bucket_counts."check") c;
+        RETURN;
+    END IF;
+    -- the pair that holds all that is needed, if pairs are kept
+    SELECT ARRAY[a.name, b.name] INTO pair
+    FROM fp_dimensions a JOIN fp_dimensions b ON b.source = a.source AND b.name > a.name
+    WHERE a.source = s.source AND ARRAY[a.name, b.name]::text[] @> need
+      AND (SELECT count(*) FROM fp_dimensions d WHERE d.source = s.source) <= 10
+    ORDER BY a.position, b.position LIMIT 1;
+    RETURN QUERY
+    WITH dirty AS MATERIALIZED (
+        SELECT DISTINCT d.bucket, fp_bucket_end(d.bucket, s.bucket, s.bucket_zone) AS ends FROM fp_dirty d
+        WHERE d.source = s.source AND d.bucket >= fp_bucket_counts.first_bucket AND d.bucket < fp_bucket_counts.ends
+    ), parts AS (
+        SELECT m.bucket, m.cube FROM fp_margins m
+        WHERE pair IS NOT NULL AND m.source = s.source AND m.row_dim = pair[1] AND m.col_dim = pair[2]
+          AND m.bucket >= fp_bucket_counts.first_bucket AND m.bucket < fp_bucket_counts.ends
+          AND m.bucket NOT IN (SELECT x.bucket FROM dirty x)
+        UNION ALL
+        SELECT c.bucket, c.cube FROM fp_cubes c
+        WHERE pair IS NULL AND c.source = s.source
+          AND c.bucket >= fp_bucket_counts.first_bucket AND c.bucket < fp_bucket_counts.ends
+          AND c.bucket NOT IN (SELECT x.bucket FROM dirty x)
+        UNION ALL
+        SELECT d.bucket, failure_cube(o.failed, o.dims, ordinal, '{}'::text[], o.failed_checks)
+        FROM dirty d
+        -- OFFSET 0: one index scan per bucket, never a scan of everything
+        CROSS JOIN LATERAL (SELECT x.* FROM fp_observations x
+                            WHERE x.source = s.source AND x.observed_at >= d.bucket AND x.observed_at < d.ends
+                            OFFSET 0) o
+        WHERE fp_bucket(o.observed_at, s.bucket, s.bucket_zone) = d.bucket
+        GROUP BY d.bucket
+    )
+    SELECT CASE WHEN fp_bucket_counts.width = s.bucket THEN p.bucket
+                ELSE fp_bucket(p.bucket, fp_bucket_counts.width, s.bucket_zone) END,
+           c.value, c.failures, c.trials
+    FROM parts p CROSS JOIN LATERAL fp_cube_counts(p.cube, fp_bucket_counts.conditions, fp_bucket_counts.dimension,
+                                                   fp_bucket_counts."check") c;
+END
+$fn$;
+COMMENT ON FUNCTION fp_bucket_counts(text, jsonb, text, timestamptz, timestamptz, interval, text) IS
+    'counts of a source per time bucket (perhaps in several rows) and per value of a dimension';
+
+CREATE FUNCTION fp_period(source text, since timestamptz, until timestamptz, width interval,
+                          OUT first_bucket timestamptz, OUT ends timestamptz)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_variable
+DECLARE
+    s fp_sources := fp_source_named(source);
+BEGIN
+    IF width IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'argument "bucket" must not be null';
+    END IF;
+    IF since >= until THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('since must be before until: %s is not before %s', since, until);
+    END IF;
+    -- raises where the width is not usable
+    PERFORM fp_bucket(now(), width, s.bucket_zone);
+    first_bucket := coalesce(since, now() - s.window_length);
+    IF isfinite(first_bucket) THEN
+        first_bucket := fp_bucket(first_bucket, width, s.bucket_zone);
+    END IF;
+    ends := coalesce(until, 'infinity');
+    IF isfinite(ends) AND fp_bucket(ends, width, s.bucket_zone) < ends THEN
+        ends := fp_bucket_end(ends, width, s.bucket_zone);
+    END IF;
+END
+$fn$;
+COMMENT ON FUNCTION fp_period(text, timestamptz, timestamptz, interval) IS
+    'the whole buckets of a width that a period touches, until exclusive; NULL: the source''s window, up to now';
+
+CREATE FUNCTION fp_trend(
+    filter jsonb DEFAULT '{}',
+    bucket interval DEFAULT '1 day',
+    source text DEFAULT NULL,
+    since timestamptz DEFAULT NULL,
+    until timestamptz DEFAULT NULL,
+    "check" text DEFAULT NULL,
+    options jsonb DEFAULT '{}')
+    RETURNS TABLE (
+        "time" timestamptz,
+        value double precision,
+        trials bigint,
+        failures bigint,
+        rate double precision,
+        lower double precision,
+        upper double precision,
+        level double precision,
+        level_lower double precision,
+        level_upper double precision,
+        gap boolean,
+        change text)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    s fp_sources := fp_source_named(fp_trend.source);
+    zone constant text := s.bucket_zone;
+    width constant interval := fp_trend.bucket;
+    period record;
+    data_first timestamptz;
+    data_last timestamptz;
+    series bigint[];
+    at timestamptz[];
+    f bigint[];
+    n bigint[];
+BEGIN
+    SELECT * INTO period FROM fp_period(s.source, fp_trend.since, fp_trend.until, width);
+    SELECT min(c.b), max(c.b), array_agg(c.b ORDER BY c.b), array_agg(c.f ORDER BY c.b), array_agg(c.n ORDER BY c.b),
+           fp_series(c.b, c.f, c.n, coalesce(fp_trend.options, '{}') ORDER BY c.b)
+    INTO data_first, data_last, at, f, n, series
+    FROM (SELECT x.bucket AS b, sum(x.failures)::bigint AS f, sum(x.trials)::bigint AS n
+          FROM fp_bucket_counts(s.source, coalesce(fp_trend.filter, '{}'), NULL, period.first_bucket, period.ends,
+                                width, fp_trend."check") x
+          GROUP BY 1) c;
+    -- Where the caller gave bounds, empty buckets up to them are rows too; but
+    -- not those that are still to come.
+    data_first := CASE WHEN isfinite(fp_trend.since) THEN least(period.first_bucket, data_first) ELSE data_first END;
+    data_last := CASE WHEN isfinite(fp_trend.until)
+        THEN greatest(data_last, fp_bucket(least(period.ends - interval '1 microsecond', now()), width, zone)) ELSE data_last END;
+    IF data_first IS NULL OR data_last IS NULL THEN
+        RETURN;
+    END IF;
+    IF extract(epoch FROM data_last - data_first) / extract(epoch FROM width) > 1000000 THEN
+        RAISE program_limit_exceeded USING
+            MESSAGE = format('a trend from %s to %s has more than 1000000 buckets', data_first, data_last),
+            HINT = 'Use wider buckets of time.';
+    END IF;
+    RETURN QUERY
+    WITH grid AS (
+        -- days, weeks and months by the calendar, which knows what clocks do
+        SELECT g AT TIME ZONE zone AS b
+        FROM generate_series(data_first AT TIME ZONE zone, data_last AT TIME ZONE zone, width) g
+        WHERE width >= interval '1 day'
+        UNION ALL
+        SELECT g FROM generate_series(data_first, data_last, width) g WHERE width < interval '1 day'
+    ), counts AS (
+        SELECT u.b, u.f, u.n FROM unnest(at, f, n) u (b, f, n)
+    ), steps AS MATERIALIZED (
+        SELECT x.* FROM unnest(fp_segments_final(series)) x
+    ), moves AS MATERIALIZED (
+        SELECT x.at, string_agg(CASE x.kind WHEN 'spike' THEN 'spike' ELSE x.direction END, ' ') AS what
+        FROM unnest(fp_change_points_final(series)) x GROUP BY x.at
+    )
+    SELECT g.b, c.f / c.n::double precision, coalesce(c.n, 0), coalesce(c.f, 0),
+           c.f / c.n::double precision, r.lower, r.upper, x.rate, x.lower, x.upper, c.n IS NULL, m.what
+    FROM grid g
+    LEFT JOIN counts c ON c.b = g.b
+    LEFT JOIN LATERAL fp_rate_ci(c.f, c.n) r ON c.n IS NOT NULL
+    LEFT JOIN steps x ON g.b BETWEEN x.first_bucket AND x.last_bucket
+    LEFT JOIN moves m ON m.at = g.b
+    ORDER BY g.b;
+END
+$fn$;
+COMMENT ON FUNCTION fp_trend(jsonb, interval, text, timestamptz, timestamptz, text, jsonb) IS
+    'the failure rate of a source over time: a row per bucket (time and value as Grafana likes them), empty ones too (gap), with the level between changes';
+
+-- Events, with those that observations tell of.
+
+CREATE FUNCTION fp_find_events(
+    source text DEFAULT NULL,
+    since timestamptz DEFAULT NULL,
+    until timestamptz DEFAULT NULL,
+    filter jsonb DEFAULT '{}',
+    bucket interval DEFAULT '1 day',
+    min_share double precision DEFAULT 0.05)
+    RETURNS TABLE (
+        id bigint,
+        at timestamptz,
+        kind text,
+        label text,
+        scope jsonb,
+        origin text,
+        "check" text,
+        effect smallint,
+        share double precision,
+        details jsonb)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 50
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    s fp_sources := fp_source_named(fp_find_events.source);
+    period record;
+    d fp_dimensions;
+    -- how many buckets of use say how much a value is used, and how many
+    -- without it before its first use or after its last one say that it is that
+    span constant integer := 7;
+    quiet constant integer := 3;
+    all_at timestamptz[];
+    all_sum bigint[];
+BEGIN
+    SELECT * INTO period FROM fp_period(s.source, fp_find_events.since, fp_find_events.until, fp_find_events.bucket);
+    RETURN QUERY
+    SELECT e.id, e.at, e.kind, e.label, e.scope, e.origin, e."check", e.effect, 1::double precision, e.details
+    FROM fp_events e
+    WHERE (e.source = s.source OR e.source IS NULL) AND e.at >= period.first_bucket AND e.at < period.ends;
+    SELECT array_agg(t.b ORDER BY t.b), array_agg(t.total ORDER BY t.b) INTO all_at, all_sum
+    FROM (SELECT x.bucket AS b, sum(sum(x.trials)) OVER (ORDER BY x.bucket)::bigint AS total
+          FROM fp_bucket_counts(s.source, coalesce(fp_find_events.filter, '{}'), NULL, period.first_bucket, period.ends,
+                                fp_find_events.bucket, NULL) x GROUP BY 1) t;
+    FOR d IN SELECT * FROM fp_dimensions x
+             WHERE x.source = s.source AND x.kind <> 'ordinal' AND NOT coalesce(fp_find_events.filter ? x.name, false)
+             ORDER BY x.position LOOP
+        RETURN QUERY
+        WITH days AS MATERIALIZED (
+            SELECT u.b, u.total, u.k::integer AS k FROM unnest(all_at, all_sum) WITH ORDINALITY u (b, total, k)
+        ), used AS MATERIALIZED (
+            SELECT x.value, t.k, sum(x.trials) AS n
+            FROM fp_bucket_counts(s.source, coalesce(fp_find_events.filter, '{}'), d.name::text, period.first_bucket, period.ends,
+                                  fp_find_events.bucket, NULL) x
+            JOIN days t ON t.b = x.bucket
+            WHERE x.value IS NOT NULL GROUP BY 1, 2
+        ), ends AS (
+            SELECT u.*, min(u.k) OVER w AS first_k, max(u.k) OVER w AS last_k, cardinality(all_at) AS newest
+            FROM used u WINDOW w AS (PARTITION BY u.value)
+        ), uses AS (
+            SELECT e.value, 'first_use' AS what, e.first_k AS k, sum(e.n) AS n,
+                   all_sum[least(e.first_k + span - 1, e.newest)] - all_sum[e.first_k - 1] AS total
+            FROM ends e WHERE e.first_k > quiet AND e.k < e.first_k + span GROUP BY 1, 3, e.newest
+            UNION ALL
+            SELECT e.value, 'last_use', e.last_k + 1, sum(e.n),
+                   all_sum[e.last_k] - coalesce(all_sum[e.last_k - span], 0)
+            FROM ends e WHERE e.last_k <= e.newest - quiet AND e.k > e.last_k - span GROUP BY 1, e.last_k
+        ), known AS MATERIALIZED (
+            -- one value in place of another is one event
+            SELECT u.* FROM uses u WHERE u.n >= fp_find_events.min_share * u.total
+              AND (u.what = 'first_use' OR NOT EXISTS (
+                  SELECT FROM uses x WHERE x.what = 'first_use' AND x.k = u.k AND x.n >= fp_find_events.min_share * x.total))
+        )
+        SELECT NULL::bigint, t.b, k.what,
+               format('%s use of %s %s', CASE k.what WHEN 'first_use' THEN 'First' ELSE 'Last' END, d.title, l.label),
+               jsonb_build_object(d.name, k.value), 'inferred', NULL::text, NULL::smallint,
+               least(k.n / k.total::double precision, 1), NULL::jsonb
+        FROM known k
+        JOIN days t ON t.k = k.k
+        JOIN fp_labels(s.source, d.name::text, ARRAY(SELECT DISTINCT x.value FROM known x)) l ON l.value = k.value;
+    END LOOP;
+END
+$fn$;
+COMMENT ON FUNCTION fp_find_events(text, timestamptz, timestamptz, jsonb, interval, double precision) IS
+    'events of a source: recorded, captured, and inferred (first and last use of a value that at least min_share of the observations had)';
+
+CREATE FUNCTION fp_event_weight(scope jsonb, conditions jsonb)
+    RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE WHEN count(*) = 0 THEN 1.0
+                WHEN bool_or(conditions ? x.key AND NOT x.same AND x.one) THEN 0.0
+                WHEN bool_or(x.same) THEN 3.0 ELSE 0.5 END
+    FROM (SELECT e.key,
+                 CASE jsonb_typeof(conditions -> e.key) WHEN 'object' THEN false WHEN 'array' THEN
+                     conditions -> e.key @> CASE jsonb_typeof(e.value) WHEN 'array' THEN e.value ELSE jsonb_build_array(e.value) END
+                 ELSE coalesce(conditions ->> e.key = e.value ->> CASE jsonb_typeof(e.value) WHEN 'array' THEN 0 END
+                               OR conditions ->> e.key = scope ->> e.key, false) END AS same,
+                 coalesce(jsonb_typeof(conditions -> e.key) NOT IN ('array', 'object'), false) AS one
+          FROM jsonb_each(scope) e) x;
+END;
+COMMENT ON FUNCTION fp_event_weight(jsonb, jsonb) IS
+    'how well an event''s scope fits a series: 3 it is about it, 1 about everything, 0.5 about a part of it, 0 about something else';
+
+CREATE FUNCTION fp_change_causes(series bigint[], at timestamptz[], weights double precision[], directions integer[],
+                                 OUT change integer, OUT cause integer, OUT posterior double precision)
+    RETURNS SETOF record
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 10
+    AS 'MODULE_PATHNAME', 'failpat_change_causes';
+COMMENT ON FUNCTION fp_change_causes(bigint[], timestamptz[], double precision[], integer[]) IS
+    'for each change of a series, the posterior of each event as its cause, and (cause 0) of none of them';
+
+CREATE FUNCTION fp_mix_shift(failures_before bigint[], trials_before bigint[], failures_after bigint[], trials_after bigint[],
+                             dispersion double precision DEFAULT 1, alpha double precision DEFAULT 0.01,
+                             OUT verdict text, OUT difference double precision, OUT rate_effect double precision,
+                             OUT rate_error double precision, OUT mix_effect double precision, OUT p_value double precision)
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'failpat_mix_shift';
+COMMENT ON FUNCTION fp_mix_shift(bigint[], bigint[], bigint[], bigint[], double precision, double precision) IS
+    'a difference of rates over strata, divided into what moved within them and what their shares did: rate, mix, both or reversal';
+
+-- Changes.
+
+CREATE FUNCTION fp_changes(
+    source text DEFAULT NULL,
+    filter jsonb DEFAULT '{}',
+    dimension text DEFAULT NULL,
+    pattern_id bigint DEFAULT NULL,
+    since timestamptz DEFAULT NULL,
+    until timestamptz DEFAULT NULL,
+    bucket interval DEFAULT '1 day',
+    "check" text DEFAULT NULL,
+    options jsonb DEFAULT '{}',
+    alpha double precision DEFAULT 0.01)
+    RETURNS TABLE (
+        value text,
+        label text,
+        conditions jsonb,
+        kind text,
+        direction text,
+        at timestamptz,
+        at_lower timestamptz,
+        at_upper timestamptz,
+        last_before timestamptz,
+        failures_before bigint,
+        trials_before bigint,
+        rate_before double precision,
+        rate_before_lower double precision,
+        rate_before_upper double precision,
+        failures_after bigint,
+        trials_after bigint,
+        rate_after double precision,
+        rate_after_lower double precision,
+        rate_after_upper double precision,
+        difference double precision,
+        difference_lower double precision,
+        difference_upper double precision,
+        ratio double precision,
+        ratio_lower double precision,
+        ratio_upper double precision,
+        odds_ratio double precision,
+        odds_ratio_lower double precision,
+        odds_ratio_upper double precision,
+        gain double precision,
+        p_value double precision,
+        dispersion double precision,
+        buckets integer,
+        gap boolean,
+        low_counts boolean,
+        provisional boolean,
+        q_value double precision,
+        event_id bigint,
+        event_at timestamptz,
+        event_kind text,
+        event_label text,
+        event_origin text,
+        posterior double precision,
+        none_posterior double precision,
+        events jsonb,
+        threshold_edit boolean,
+        mix_verdict text,
+        mix_dimension text,
+        rate_effect double precision,
+        mix_effect double precision,
+        mix_p_value double precision,
+        reading text)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    s fp_sources;
+    base jsonb := coalesce(fp_changes.filter, '{}');
+    pattern failure_patterns;
+    dim fp_dimensions;
+    width constant interval := fp_changes.bucket;
+    period record;
+    r record;
+    -- of the series at hand
+    last_value text;
+    any_series boolean := false;
+    series_label text;
+    series_conditions jsonb;
+    shifts timestamptz[];
+    cause_change integer[];
+    cause_event integer[];
+    cause_posterior double precision[];
+    -- events, as arrays beside each other
+    ev record;
+    strata text[];
+    -- of the change at hand
+    best record;
+    mix record;
+    none double precision;
+    listed jsonb;
+    is_threshold boolean;
+    sentence text;
+BEGIN
+    IF fp_changes.pattern_id IS NOT NULL THEN
+        SELECT * INTO pattern FROM failure_patterns p WHERE p.id = fp_changes.pattern_id;
+        IF NOT FOUND OR pattern.conditions IS NULL THEN
+            RAISE invalid_parameter_value USING
+                MESSAGE = format(CASE WHEN FOUND THEN 'failure pattern %s has no conditions'
+                                      ELSE 'there is no failure pattern %s' END, fp_changes.pattern_id);
+        END IF;
+        IF fp_changes.source <> pattern.source THEN
+            RAISE invalid_parameter_value USING
+                MESSAGE = format('failure pattern %s is one of source %s, not of %s', pattern.id,
+                                 quote_ident(pattern.source), quote_ident(fp_changes.source));
+        END IF;
+        IF EXISTS (SELECT FROM jsonb_object_keys(pattern.conditions) k WHERE base ? k) THEN
+            RAISE invalid_parameter_value USING
+                MESSAGE = format('filter and failure pattern %s have conditions on the same dimension', pattern.id);
+        END IF;
+        base := base || pattern.conditions;
+    END IF;
+    s := fp_source_named(coalesce(pattern.source, fp_changes.source));
+    PERFORM fp_checked_conditions(s.source, base, 'filter');
+    IF fp_changes.dimension IS NOT NULL THEN
+        -- as a condition, so that an unknown dimension is the same error everywhere
+        PERFORM fp_checked_conditions(s.source, jsonb_build_object(fp_changes.dimension, NULL), 'dimension');
+        SELECT * INTO dim FROM fp_dimensions d WHERE d.source = s.source AND d.name = fp_changes.dimension;
+        IF base ? fp_changes.dimension AND dim.kind <> 'set' THEN
+            RAISE invalid_parameter_value USING
+                MESSAGE = format('dimension "%s" has a condition already', fp_changes.dimension);
+        END IF;
+    END IF;
+    IF fp_changes.alpha IS NULL OR NOT (fp_changes.alpha > 0 AND fp_changes.alpha < 1) THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('alpha must be between 0 and 1, not %s', coalesce(fp_changes.alpha::text, 'NULL'));
+    END IF;
+    SELECT * INTO period FROM fp_period(s.source, fp_changes.since, fp_changes.until, width);
+
+    FOR r IN
+        WITH series AS MATERIALIZED (
+            SELECT c.value, fp_series(c.bucket, c.failures, c.trials,
+                                      jsonb_build_object('alpha', fp_changes.alpha) || coalesce(fp_changes.options, '{}')) AS state
+            FROM fp_bucket_counts(s.source, base, fp_changes.dimension, period.first_bucket, period.ends, width,
+                                  fp_changes."check") c
+            WHERE fp_changes.dimension IS NULL OR c.value IS NOT NULL
+            GROUP BY c.value
+        ), found AS MATERIALIZED (
+            SELECT x.value, fp_change_points_final(x.state) AS points, x.state FROM series x
+        ), tests AS (
+            -- a series without a change is a test that found nothing
+            SELECT f.value, f.points, CASE WHEN f.points <> '{}' THEN f.state END AS state, p.n, p.point,
+                   fp_bh((p.point).p_value) OVER () AS q
+            FROM found f
+            LEFT JOIN LATERAL (SELECT g.n, f.points[g.n] AS point FROM generate_subscripts(f.points, 1) g (n)) p ON true
+        )
+        SELECT t.* FROM tests t WHERE t.point IS NOT NULL AND t.q <= fp_changes.alpha
+        ORDER BY t.value COLLATE "C", t.n
+    LOOP
+        IF NOT any_series THEN
+            -- what is the same for all series
+            SELECT array_agg(e.id) AS id, coalesce(array_agg(e.at), '{}') AS at, array_agg(e.kind) AS kind,
+                   array_agg(e.label) AS label, array_agg(e.scope) AS scope, array_agg(e.origin) AS origin,
+                   array_agg(e.share) AS share,
+                   coalesce(array_agg(coalesce(e.effect, 0)::integer), '{}') AS effect,
+                   coalesce(array_agg(fp_bucket(e.at, width, s.bucket_zone)), '{}') AS bucket
+            INTO ev
+            FROM (SELECT e.* FROM fp_find_events(s.source,
+                                                 CASE WHEN isfinite(period.first_bucket) THEN period.first_bucket - 3 * width
+                                                      ELSE period.first_bucket END,
+                                                 fp_changes.until, base, width) e
+                  WHERE fp_changes."check" IS NULL OR e."check" IS NULL OR e."check" = fp_changes."check"
+                  ORDER BY e.at, e.id, e.label COLLATE "C") e;
+            -- Strata are what the work was; what can be chosen (a model, say) is
+            -- a cause. A set belongs to several strata at once.
+            strata := ARRAY(SELECT d.name FROM fp_dimensions d
+                            WHERE d.source = s.source AND d.kind <> 'set' AND NOT d.choosable
+                              AND d.name IS DISTINCT FROM fp_changes.dimension
+                              AND coalesce(jsonb_typeof(base -> d.name), 'object') = 'object'
+                            ORDER BY d.position);
+        END IF;
+        IF NOT any_series OR r.value IS DISTINCT FROM last_value THEN
+            any_series := true;
+            last_value := r.value;
+            series_label := NULL;
+            series_conditions := base;
+            IF fp_changes.dimension IS NOT NULL THEN
+                SELECT l.label INTO series_label FROM fp_labels(s.source, fp_changes.dimension, ARRAY[r.value]) l;
+                series_conditions := base || jsonb_build_object(fp_changes.dimension,
+                    CASE WHEN base ? fp_changes.dimension AND base ->> fp_changes.dimension <> r.value
+                         THEN jsonb_build_array() || (base -> fp_changes.dimension) || to_jsonb(r.value)
+                         ELSE to_jsonb(r.value) END);
+            END IF;
+            shifts := ARRAY(SELECT p.at FROM unnest(r.points) p WHERE p.kind = 'shift' ORDER BY p.at);
+            SELECT array_agg(c.change), array_agg(c.cause), array_agg(c.posterior)
+            INTO cause_change, cause_event, cause_posterior
+            FROM fp_change_causes(r.state, ev.bucket, coalesce((
+                SELECT array_agg(fp_event_weight(u.scope, series_conditions) * u.share ORDER BY u.i)
+                FROM unnest(ev.scope, ev.share) WITH ORDINALITY u (scope, share, i)), '{}'), ev.effect) c;
+        END IF;
+
+        SELECT c.cause, c.posterior INTO best
+        FROM unnest(cause_change, cause_event, cause_posterior) c (change, cause, posterior)
+        WHERE c.change = r.n AND c.cause > 0 AND c.posterior >= 0.05 ORDER BY c.posterior DESC, c.cause LIMIT 1;
+        SELECT c.posterior INTO none
+        FROM unnest(cause_change, cause_event, cause_posterior) c (change, cause, posterior)
+        WHERE c.change = r.n AND c.cause = 0;
+        SELECT coalesce(jsonb_agg(jsonb_build_object('id', ev.id[c.cause], 'at', ev.at[c.cause], 'kind', ev.kind[c.cause],
+                                            'label', ev.label[c.cause], 'origin', ev.origin[c.cause],
+                                            'posterior', c.posterior) ORDER BY c.posterior DESC, c.cause), '[]') INTO listed
+        FROM unnest(cause_change, cause_event, cause_posterior) c (change, cause, posterior)
+        WHERE c.change = r.n AND c.cause > 0 AND c.posterior >= 0.01;
+
+        -- the dimension by which the mix explains most of the change
+        SELECT m.* INTO mix
+        FROM unnest(strata) WITH ORDINALITY d (name, place)
+        CROSS JOIN LATERAL (
+            SELECT array_agg(x.f0) AS f0, array_agg(x.n0) AS n0, array_agg(x.f1) AS f1, array_agg(x.n1) AS n1,
+                   sum(x.n1) FILTER (WHERE x.n0 > 0) AS known, sum(x.n1) AS all_n1
+            FROM (SELECT coalesce(sum(c.failures) FILTER (WHERE NOT c.after), 0)::bigint AS f0,
+                         coalesce(sum(c.trials) FILTER (WHERE NOT c.after), 0)::bigint AS n0,
+                         coalesce(sum(c.failures) FILTER (WHERE c.after), 0)::bigint AS f1,
+                         coalesce(sum(c.trials) FILTER (WHERE c.after), 0)::bigint AS n1
+                  FROM (SELECT b.*, CASE (r.point).kind WHEN 'spike'
+                                    THEN b.bucket BETWEEN (r.point).at_lower AND (r.point).at_upper
+                                    ELSE b.bucket >= (r.point).at END AS after
+                        FROM fp_bucket_counts(s.source, series_conditions, d.name,
+                            coalesce((SELECT max(u) FROM unnest(shifts) u WHERE u < (r.point).at), period.first_bucket),
+                            coalesce((SELECT min(u) FROM unnest(shifts) u WHERE u > (r.point).at), period.ends),
+                            width, fp_changes."check") b) c
+                  GROUP BY c.value) x) k
+        CROSS JOIN LATERAL (SELECT d.name, d.place, f.*
+                            FROM fp_mix_shift(k.f0, k.n0, k.f1, k.n1, greatest((r.point).dispersion, 1)) f) m
+        -- where most of the work is new, there is nothing to compare it with
+        WHERE m.verdict IS NOT NULL AND k.known * 2 >= k.all_n1
+        ORDER BY m.rate_effect * sign(m.difference), m.place LIMIT 1;
+
+        is_threshold := coalesce(ev.kind[best.cause] = 'threshold' AND best.posterior >= 0.5, false);
+        sentence := format('Failure rate %s from %s %% to %s %%%s.',
+            CASE (r.point).direction WHEN 'regression' THEN 'rose' ELSE 'fell' END,
+            round(((r.point).rate_before * 100)::numeric, 1), round(((r.point).rate_after * 100)::numeric, 1),
+            CASE (r.point).kind WHEN 'spike' THEN ' and came back' ELSE '' END);
+        IF is_threshold THEN
+            sentence := sentence || ' A threshold was edited: the rate moved, quality did not.';
+        ELSIF best.posterior >= 0.5 THEN
+            sentence := sentence || format(' Probable cause: %s.', ev.label[best.cause]);
+        ELSIF best.posterior > none THEN
+            sentence := sentence || format(' Perhaps because of: %s.', ev.label[best.cause]);
+        ELSE
+            sentence := sentence || ' No known event explains it.';
+        END IF;
+        IF mix.verdict IN ('mix', 'both', 'reversal') THEN
+            sentence := sentence || ' ' || CASE mix.verdict
+                WHEN 'mix' THEN format('The mix by %s changed, not the rates within it.', mix.name)
+                WHEN 'both' THEN format('Part of it is another mix by %s.', mix.name)
+                ELSE format('Within %s the rates moved the other way.', mix.name) END;
+        END IF;
+
+        RETURN QUERY SELECT r.value::text, series_label, series_conditions, (r.point).*, r.q,
+            ev.id[best.cause], ev.at[best.cause], ev.kind[best.cause], ev.label[best.cause], ev.origin[best.cause],
+            best.posterior::double precision, none, listed, is_threshold,
+            mix.verdict::text, mix.name::text, mix.rate_effect::double precision, mix.mix_effect::double precision,
+            mix.p_value::double precision, sentence;
+    END LOOP;
+END
+$fn$;
+COMMENT ON FUNCTION fp_changes(text, jsonb, text, bigint, timestamptz, timestamptz, interval, text, jsonb, double precision) IS
+    'changes of the failure rate of a source, of a pattern, or of every value of a dimension: place, size, false discovery rate (at most alpha), probable event, and whether the mix or the rate moved';
+
+CREATE FUNCTION fp_pattern_changes(
+    pattern_id bigint,
+    since timestamptz DEFAULT NULL,
+    until timestamptz DEFAULT NULL,
+    bucket interval DEFAULT '1 day',
+    alpha double precision DEFAULT 0.01)
+    RETURNS SETOF change_point
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 5
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    p failure_patterns;
+    period record;
+BEGIN
+    SELECT * INTO p FROM failure_patterns f WHERE f.id = fp_pattern_changes.pattern_id;
+    IF NOT FOUND OR p.conditions IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT * INTO period FROM fp_period(p.source, fp_pattern_changes.since, fp_pattern_changes.until, fp_pattern_changes.bucket);
+    RETURN QUERY
+    SELECT u.* FROM (
+        SELECT change_points(c.bucket, c.failures, c.trials,
+                             jsonb_build_object('alpha', fp_pattern_changes.alpha)) AS points
+        FROM fp_bucket_counts(p.source, p.conditions, NULL, period.first_bucket, period.ends,
+                              fp_pattern_changes.bucket, NULL) c) x
+    CROSS JOIN LATERAL unnest(x.points) u;
+END
+$fn$;
+COMMENT ON FUNCTION fp_pattern_changes(bigint, timestamptz, timestamptz, interval, double precision) IS
+    'the changes of a pattern''s own rate, in order of time, without their causes (fp_changes names those)';
+
+CREATE FUNCTION fp_refresh_changes(source text)
+    RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    s fp_sources;
+    first_time boolean;
+    recent timestamptz;
+    r record;
+    message jsonb;
+    news boolean;
+    told bigint := 0;
+BEGIN
+    PERFORM fp_refresh_lock(fp_refresh_changes.source, true);
+    SELECT * INTO s FROM fp_sources x WHERE x.source = fp_refresh_changes.source;
+    -- A transaction that notifies cannot be prepared, and a writer's may be.
+    IF s.refresh = 'sync' AND current_setting('max_prepared_transactions')::integer > 0 THEN
+        RETURN 0;
+    END IF;
+    SELECT t.changes_told_at IS NULL INTO first_time FROM fp_source_state t WHERE t.source = s.source;
+    SELECT max(c.bucket) - 14 * s.bucket INTO recent FROM fp_cubes c WHERE c.source = s.source;
+    FOR r IN
+        SELECT d.name AS dimension, c.*
+        FROM (SELECT NULL::text AS name UNION ALL
+              SELECT x.name FROM fp_dimensions x WHERE x.source = s.source) d
+        CROSS JOIN LATERAL fp_changes(s.source, dimension => d.name, bucket => s.bucket) c
+        WHERE c.kind = 'shift' AND c.direction = 'regression'
+          -- the same change may move a little with what came since
+          AND NOT EXISTS (SELECT FROM fp_told_changes t
+                          WHERE t.source = s.source AND t.dimension IS NOT DISTINCT FROM d.name
+                            AND t.value IS NOT DISTINCT FROM c.value
+                            AND t.at_lower <= c.at_upper AND t.at_upper >= c.at_lower)
+        ORDER BY c.q_value, c.at, d.name COLLATE "C" NULLS FIRST, c.value COLLATE "C"
+        -- the others with the next refresh
+        LIMIT CASE WHEN first_time THEN NULL ELSE 20 END
+    LOOP
+        message := jsonb_build_object(
+            'event', 'regression', 'source', s.source, 'dimension', r.dimension, 'value', left(r.value, 200),
+            'label', left(r.label, 200), 'at', r.at, 'at_lower', r.at_lower, 'at_upper', r.at_upper,
+            'rate_before', r.rate_before, 'rate_after', r.rate_after, 'trials_after', r.trials_after,
+            'q_value', r.q_value, 'provisional', r.provisional, 'cause', left(r.event_label, 200),
+            'posterior', r.posterior, 'threshold_edit', r.threshold_edit, 'mix_verdict', r.mix_verdict,
+            'text', left(r.reading, 400));
+        -- what a long history held when it was loaded is no news
+        news := (NOT first_time OR r.at >= recent) AND told < 20;
+        INSERT INTO fp_told_changes (source, dimension, value, at, at_lower, at_upper, told_at, payload)
+        VALUES (s.source, r.dimension, r.value, r.at, r.at_lower, r.at_upper,
+                CASE WHEN news THEN now() END, message);
+        IF news THEN
+            -- the limit is 8000 bytes; control characters take six each
+            IF octet_length(message::text) > 7900 THEN
+                message := message - '{text,cause,label}'::text[];
+            END IF;
+            PERFORM pg_notify('failpat', message::text);
+            told := told + 1;
+        END IF;
+    END LOOP;
+    UPDATE fp_source_state t SET changes_told_at = clock_timestamp()
+    WHERE t.source = s.source AND EXISTS (SELECT FROM fp_cubes c WHERE c.source = s.source);
+    RETURN told;
+EXCEPTION WHEN OTHERS THEN
+    PERFORM fp_refresh_error(fp_refresh_changes.source, SQLERRM);
+    RETURN 0;
+END
+$fn$;
+COMMENT ON FUNCTION fp_refresh_changes(text) IS
+    'step of a refresh: tells new regressions, each once, by NOTIFY failpat with a JSON object; returns their number';
+REVOKE ALL ON FUNCTION fp_refresh_changes(text) FROM PUBLIC;
