@@ -63,6 +63,7 @@ enum
 	COL_EXCESS_BOUND,
 	COL_CONFOUNDERS,
 	COL_SAME,
+	COL_INFLATION,
 	NCOLS
 };
 
@@ -351,6 +352,7 @@ put_pattern(ReturnSetInfo *rsinfo, const FpCube *cube,
 	put_float(values, nulls, COL_EXCESS_BOUND, pattern->excess_bound);
 	values[COL_CONFOUNDERS] = confounders_of(cube, pattern);
 	values[COL_SAME] = same_of(cube, pattern);
+	put_float(values, nulls, COL_INFLATION, pattern->inflation);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

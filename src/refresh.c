@@ -172,6 +172,8 @@ failpat_refresh(PG_FUNCTION_ARGS)
 			between(commit);
 		while (step(home, "fp_refresh_cubes", source) > 0)
 			between(commit);
+		while (step(home, "fp_refresh_look", source) > 0)
+			between(commit);
 		(void) step(home, "fp_refresh_patterns", source);
 		between(commit);
 		(void) step(home, "fp_refresh_advice", source);

@@ -53,7 +53,8 @@ RETURNS TABLE (
   excess_failures double precision,
   excess_bound double precision,
   confounders jsonb,
-  same_as jsonb)
+  same_as jsonb,
+  inflation double precision)
 AS 'MODULE_PATHNAME', 'failpat_sql_patterns'
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
 
@@ -95,7 +96,8 @@ RETURNS TABLE (
   excess_failures double precision,
   excess_bound double precision,
   confounders jsonb,
-  same_as jsonb)
+  same_as jsonb,
+  inflation double precision)
 AS 'MODULE_PATHNAME', 'failpat_sql_patterns_stacked'
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
 

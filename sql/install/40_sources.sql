@@ -50,6 +50,9 @@ CREATE TABLE fp_source_state (
     refresh_started_at timestamptz,
     refreshed_at timestamptz,
     refresh_ms double precision,
+    looked_through timestamptz,
+    counted_through timestamptz,
+    promoted bigint NOT NULL DEFAULT 0,
     error text,
     error_at timestamptz
 );
@@ -63,6 +66,9 @@ COMMENT ON COLUMN fp_source_state.captured_at IS 'newest capture that a refresh 
 COMMENT ON COLUMN fp_source_state.refresh_started_at IS 'when the last refresh began';
 COMMENT ON COLUMN fp_source_state.refreshed_at IS 'when the last refresh ended';
 COMMENT ON COLUMN fp_source_state.refresh_ms IS 'how long the last refresh took, in milliseconds';
+COMMENT ON COLUMN fp_source_state.looked_through IS 'newest bucket that patterns have been looked for in';
+COMMENT ON COLUMN fp_source_state.counted_through IS 'newest bucket that has been counted as evidence';
+COMMENT ON COLUMN fp_source_state.promoted IS 'how many candidates there have been';
 COMMENT ON COLUMN fp_source_state.error IS 'error of the last refresh, NULL when it had none';
 COMMENT ON COLUMN fp_source_state.error_at IS 'when that error occurred';
 

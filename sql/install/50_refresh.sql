@@ -80,9 +80,9 @@ COMMENT ON COLUMN failure_patterns.p_value IS 'how likely chance alone does this
 COMMENT ON COLUMN failure_patterns.q_value IS 'the same, given how many combinations were looked at';
 COMMENT ON COLUMN failure_patterns.severity IS 'high, medium or low';
 COMMENT ON COLUMN failure_patterns.status IS
-    'active: found by the last refresh; inactive: no more; resolved: mended';
+    'active; resolved: no longer elevated; inactive: its data have gone, or another pattern says it better';
 COMMENT ON COLUMN failure_patterns.first_detected_at IS 'when it was first found';
-COMMENT ON COLUMN failure_patterns.e_value IS 'evidence since it was first found';
+COMMENT ON COLUMN failure_patterns.e_value IS 'evidence in the buckets since it was first found; may be looked at any time';
 COMMENT ON COLUMN failure_patterns.confirmed_at IS 'when that evidence sufficed; NULL while a candidate';
 COMMENT ON COLUMN failure_patterns.last_occurrence IS 'newest failure that it matches';
 COMMENT ON COLUMN failure_patterns.created_at IS 'when the row was made';
@@ -219,6 +219,8 @@ DECLARE
 BEGIN
     PERFORM fp_refresh_lock(fp_rebuild.source, true);
     DELETE FROM fp_cubes c WHERE c.source = fp_rebuild.source;
+    DELETE FROM fp_pattern_buckets l USING failure_patterns f
+    WHERE l.pattern_id = f.id AND f.source = fp_rebuild.source;
     INSERT INTO fp_dirty (source, bucket, at)
     SELECT DISTINCT s.source, fp_bucket(o.observed_at, s.bucket, s.bucket_zone), statement_timestamp()
     FROM fp_sources s JOIN fp_observations o ON o.source = s.source
@@ -411,10 +413,14 @@ BEGIN
                   AND fp_bucket(o.observed_at, src.bucket, src.bucket_zone) = b);
         IF counted = 0 THEN
             DELETE FROM fp_cubes c WHERE c.source = src.source AND c.bucket = b;
+            DELETE FROM fp_pattern_buckets l USING failure_patterns f
+            WHERE l.pattern_id = f.id AND f.source = src.source AND l.bucket = b;
         ELSE
             INSERT INTO fp_cubes AS c (source, bucket, cube, observations) VALUES (src.source, b, made, counted)
             ON CONFLICT (source, bucket) DO UPDATE
                 SET cube = excluded.cube, observations = excluded.observations, refreshed_at = now();
+            UPDATE fp_pattern_buckets l SET stale = true FROM failure_patterns f
+            WHERE l.pattern_id = f.id AND f.source = src.source AND l.bucket = b;
         END IF;
     END LOOP;
     RETURN cardinality(buckets);
@@ -426,121 +432,6 @@ $fn$;
 COMMENT ON FUNCTION fp_refresh_cubes(text) IS
     'step of a refresh: counts some buckets again that capture marked; 0 when none is left';
 REVOKE ALL ON FUNCTION fp_refresh_cubes(text) FROM PUBLIC;
-
-CREATE FUNCTION fp_last_failure(source text, conditions jsonb)
-    RETURNS timestamptz
-    LANGUAGE plpgsql STABLE
-    SET search_path FROM CURRENT
-AS $fn$
-#variable_conflict use_column
-DECLARE
-    c record;
-    equal jsonb := '{}';
-    ranges text := '';
-    result timestamptz;
-BEGIN
-    FOR c IN SELECT e.key, e.value, d.kind FROM jsonb_each(conditions) e
-             LEFT JOIN fp_dimensions d ON d.source = fp_last_failure.source AND d.name = e.key LOOP
-        IF jsonb_typeof(c.value) = 'object' THEN
-            IF c.value ? 'min' THEN
-                ranges := ranges || format(' AND (o.dims ->> %L)::numeric >= %L::numeric', c.key, c.value ->> 'min');
-            END IF;
-            IF c.value ? 'max' THEN
-                ranges := ranges || format(' AND (o.dims ->> %L)::numeric <= %L::numeric', c.key, c.value ->> 'max');
-            END IF;
-        ELSIF c.kind = 'set' AND jsonb_typeof(c.value) <> 'array' THEN
-            equal := equal || jsonb_build_object(c.key, jsonb_build_array(c.value));
-        ELSE
-            equal := equal || jsonb_build_object(c.key, c.value);
-        END IF;
-    END LOOP;
-    EXECUTE 'SELECT o.observed_at FROM fp_observations o WHERE o.source = $1 AND o.failed AND o.dims @> $2'
-            || ranges || ' ORDER BY o.observed_at DESC LIMIT 1'
-        INTO result USING fp_last_failure.source, equal;
-    RETURN result;
-END
-$fn$;
-COMMENT ON FUNCTION fp_last_failure(text, jsonb) IS 'time of the newest failure that meets the conditions';
-REVOKE ALL ON FUNCTION fp_last_failure(text, jsonb) FROM PUBLIC;
-
-CREATE FUNCTION fp_refresh_patterns(source text)
-    RETURNS bigint
-    LANGUAGE plpgsql
-    SET search_path FROM CURRENT
-AS $fn$
-#variable_conflict use_column
-DECLARE
-    src fp_sources;
-    cubes failure_cube[];
-    found_ids bigint[] := '{}';
-    p record;
-    words jsonb;
-    key text;
-    sentence text;
-    pid bigint;
-BEGIN
-    PERFORM fp_refresh_lock(fp_refresh_patterns.source, true);
-    SELECT * INTO src FROM fp_sources s WHERE s.source = fp_refresh_patterns.source;
-    SELECT array_agg(c.cube ORDER BY c.bucket) INTO cubes FROM fp_cubes c
-    WHERE c.source = src.source AND c.bucket > now() - src.window_length - src.bucket;
-    -- a pattern that is exactly what it was comes before one whose range moved
-    FOR p IN SELECT m.*, m.conditions AS cond, fp_pattern_identity(m.conditions) AS identity
-             FROM fp_patterns(coalesce(cubes, '{}'), src.max_arity, src.alpha, src.min_trials, src.min_risk_ratio) m
-             ORDER BY NOT EXISTS (SELECT FROM failure_patterns f
-                                  WHERE f.source = src.source AND f.conditions = m.conditions), m.p_value, m.pattern_key LOOP
-        words := fp_condition_words(src.source, p.cond);
-        key := CASE WHEN src.source = 'segments' THEN '' ELSE src.source || '/' END || fp_pattern_key(p.cond, words);
-        sentence := fp_pattern_text(p.cond, words);
-        SELECT f.id INTO pid FROM failure_patterns f
-        WHERE f.source = src.source AND f.id <> ALL (found_ids)
-          AND (fp_pattern_identity(f.conditions) = p.identity OR f.conditions IS NULL AND f.pattern_key = key)
-        ORDER BY f.conditions = p.cond DESC NULLS LAST, f.status = 'active' DESC, f.id LIMIT 1;
-        IF NOT FOUND THEN
-            pid := nextval('failure_patterns_id_seq');
-        END IF;
-        -- a key that another pattern had until its range moved
-        UPDATE failure_patterns f SET pattern_key = f.pattern_key || '#' || f.id
-        WHERE f.pattern_key = key AND f.id <> pid;
-        INSERT INTO failure_patterns AS f (id, source, pattern_key, description, conditions,
-            dimension_workflow_id, dimension_model_id, dimension_lora_id, dimension_character_id, dimension_scene_type_id,
-            dimension_segment_position, failure_count, total_count, failure_rate, rate_lower, rate_upper, baseline_rate,
-            risk_ratio, rr_lower, rr_upper, p_value, q_value, severity, last_occurrence)
-        VALUES (pid, src.source, key, sentence, p.cond,
-            fp_condition_id(p.cond, 'workflow'), fp_condition_id(p.cond, 'model'), fp_condition_id(p.cond, 'lora'),
-            coalesce(fp_condition_id(p.cond, 'character'), fp_condition_id(p.cond, 'avatar')), fp_condition_id(p.cond, 'scene_type'),
-            CASE WHEN p.cond ? 'segment_position' THEN
-                regexp_replace(fp_pattern_key(jsonb_build_object('segment_position', p.cond -> 'segment_position')), '^sp:', '') END,
-            least(p.failures, 2147483647), least(p.trials, 2147483647), p.rate, p.lower, p.upper, p.baseline_rate,
-            p.risk_ratio, p.rr_lower, p.rr_upper, p.p_value, p.q_value, p.severity, fp_last_failure(src.source, p.cond))
-        ON CONFLICT (id) DO UPDATE SET
-            pattern_key = excluded.pattern_key, description = excluded.description, conditions = excluded.conditions,
-            dimension_workflow_id = excluded.dimension_workflow_id, dimension_model_id = excluded.dimension_model_id,
-            dimension_lora_id = excluded.dimension_lora_id, dimension_character_id = excluded.dimension_character_id,
-            dimension_scene_type_id = excluded.dimension_scene_type_id,
-            dimension_segment_position = excluded.dimension_segment_position,
-            failure_count = excluded.failure_count, total_count = excluded.total_count, failure_rate = excluded.failure_rate,
-            rate_lower = excluded.rate_lower, rate_upper = excluded.rate_upper, baseline_rate = excluded.baseline_rate,
-            risk_ratio = excluded.risk_ratio, rr_lower = excluded.rr_lower, rr_upper = excluded.rr_upper,
-            p_value = excluded.p_value, q_value = excluded.q_value, severity = excluded.severity,
-            status = CASE f.status WHEN 'inactive' THEN 'active' ELSE f.status END,
-            last_occurrence = excluded.last_occurrence;
-        found_ids := found_ids || pid;
-    END LOOP;
-    UPDATE failure_patterns f SET status = 'inactive'
-    WHERE f.source = src.source AND f.status = 'active' AND f.conditions IS NOT NULL AND f.id <> ALL (found_ids);
-    UPDATE fp_source_state t
-    SET refreshed_at = clock_timestamp(),
-        refresh_ms = extract(epoch FROM clock_timestamp() - t.refresh_started_at) * 1000
-    WHERE t.source = src.source;
-    RETURN cardinality(found_ids);
-EXCEPTION WHEN OTHERS THEN
-    PERFORM fp_refresh_error(fp_refresh_patterns.source, SQLERRM);
-    RETURN 0;
-END
-$fn$;
-COMMENT ON FUNCTION fp_refresh_patterns(text) IS
-    'step of a refresh: mines the window and brings failure_patterns up to date; returns the number found';
-REVOKE ALL ON FUNCTION fp_refresh_patterns(text) FROM PUBLIC;
 
 CREATE FUNCTION fp_condition_id(conditions jsonb, name text)
     RETURNS bigint
@@ -566,6 +457,8 @@ BEGIN
     WHILE fp_refresh_pending(fp_refresh_now.source) > 0 LOOP
     END LOOP;
     WHILE fp_refresh_cubes(fp_refresh_now.source) > 0 LOOP
+    END LOOP;
+    WHILE fp_refresh_look(fp_refresh_now.source) > 0 LOOP
     END LOOP;
     PERFORM fp_refresh_patterns(fp_refresh_now.source);
     PERFORM fp_refresh_advice(fp_refresh_now.source);
