@@ -283,7 +283,10 @@ AS $fn$
 #variable_conflict use_column
 BEGIN
     UPDATE fp_source_state t SET error = fp_refresh_error.error, error_at = clock_timestamp()
-    WHERE t.source = fp_refresh_error.source;
+    WHERE t.source = fp_refresh_error.source AND t.error IS DISTINCT FROM fp_refresh_error.error;
+    IF NOT FOUND THEN
+        RETURN; -- each of many keys may say the same: once is enough for a refresh
+    END IF;
     RAISE WARNING 'failpat could not refresh source %: %', quote_ident(fp_refresh_error.source), fp_refresh_error.error;
 END
 $fn$;
