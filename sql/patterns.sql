@@ -100,6 +100,14 @@ FROM pat.cubes, (VALUES (1, '{"character": "5"}'::jsonb), (2, '{"lora": "3", "ch
   (6, '{"model": "1", "lora": "3", "character": "5", "segment_position": {"min": 6}}')) e(n, c), fp_explain(cube, e.c)
 WHERE NOT passed OR gate = 'result' ORDER BY e.n, step;
 
+-- with strata, time is a confounder like others
+SELECT gate, passed, against, note
+FROM (SELECT array_agg(c ORDER BY piece) AS cubes
+      FROM (SELECT n % 10 AS piece, failure_cube(failed, to_jsonb(r) - 'n' - 'noise' - 'failed' - 'checks', ARRAY['segment_position']) AS c
+            FROM pat.runs r GROUP BY 1) s) t, fp_explain(t.cubes, '{"lora": ["3"], "character": "5", "segment_position": {"min": 6}}')
+WHERE gate = 'confounder' ORDER BY step;
+SELECT count(*) FROM fp_explain('{}'::failure_cube[], '{"lora": "3"}');
+
 -- bad arguments
 SELECT count(*) FROM pat.cubes, fp_patterns(cube, max_arity => 0);
 \echo :LAST_ERROR_SQLSTATE

@@ -30,6 +30,7 @@
 #include "patterns.h"
 
 PG_FUNCTION_INFO_V1(failpat_sql_explain);
+PG_FUNCTION_INFO_V1(failpat_sql_explain_stacked);
 
 enum
 {
@@ -348,9 +349,8 @@ put_row(ReturnSetInfo *rsinfo, const FpCube *cube, const Part *parts, int n,
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-/* fp_explain(cube, conditions, max_arity, alpha, ...) */
-Datum
-failpat_sql_explain(PG_FUNCTION_ARGS)
+static Datum
+explain_cubes(FunctionCallInfo fcinfo, bool stacked)
 {
 	MemoryContext  cx;
 	MemoryContext  old;
@@ -367,7 +367,14 @@ failpat_sql_explain(PG_FUNCTION_ARGS)
 	cx = AllocSetContextCreate(CurrentMemoryContext, "failpat explanation",
 							   ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cx);
-	cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), cx);
+	cube = stacked ? failpat_cube_from_array(PG_GETARG_DATUM(0), cx)
+				   : failpat_cube_from_datum(PG_GETARG_DATUM(0), cx);
+	if (cube == NULL)
+	{
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(cx);
+		return (Datum) 0;
+	}
 	n = read_parts(PG_GETARG_JSONB_P(1), parts);
 	failpat_mine_options(fcinfo, 2, cube, &options);
 	if (options.direction == FP_BOTH)
@@ -398,4 +405,18 @@ failpat_sql_explain(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cx);
 	return (Datum) 0;
+}
+
+/* fp_explain(cube, conditions, max_arity, alpha, ...) */
+Datum
+failpat_sql_explain(PG_FUNCTION_ARGS)
+{
+	return explain_cubes(fcinfo, false);
+}
+
+/* fp_explain(cubes, conditions, ...): as fp_patterns of an array */
+Datum
+failpat_sql_explain_stacked(PG_FUNCTION_ARGS)
+{
+	return explain_cubes(fcinfo, true);
 }

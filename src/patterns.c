@@ -404,36 +404,27 @@ failpat_sql_patterns(PG_FUNCTION_ARGS)
 }
 
 /*
- * fp_patterns(failure_cube[], ...): one cube for each stratum of time, say.
- * NULL elements have no observations.
+ * The cubes of an array as one, with a stratum for each; NULL where there is
+ * none.  NULL elements have no observations.
  */
-Datum
-failpat_sql_patterns_stacked(PG_FUNCTION_ARGS)
+FpCube *
+failpat_cube_from_array(Datum datum, MemoryContext cx)
 {
-	MemoryContext cx;
-	MemoryContext old;
-	ArrayType	 *array;
-	int16		  typlen;
-	bool		  typbyval;
-	char		  typalign;
-	Datum		 *elements;
-	bool		 *nulls;
-	int			  n;
-	int			  used = 0;
-	FpCube		**cubes;
-	const char	 *stratum = "time";
+	ArrayType  *array = DatumGetArrayTypeP(datum);
+	int16		typlen;
+	bool		typbyval;
+	char		typalign;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+	int			used = 0;
+	FpCube	  **cubes;
+	const char *stratum = "time";
 
-	InitMaterializedSRF(fcinfo, 0);
-	if (PG_ARGISNULL(0))
-		return (Datum) 0;
-	cx = AllocSetContextCreate(CurrentMemoryContext, "failpat patterns",
-							   ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(cx);
-	array = PG_GETARG_ARRAYTYPE_P(0);
 	get_typlenbyvalalign(ARR_ELEMTYPE(array), &typlen, &typbyval, &typalign);
 	deconstruct_array(array, ARR_ELEMTYPE(array), typlen, typbyval, typalign,
 					  &elements, &nulls, &n);
-	cubes = palloc(sizeof(FpCube *) * (n + 1));
+	cubes = palloc(sizeof(FpCube *) * ((Size) n + 1));
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
 			cubes[used++] = failpat_cube_from_datum(elements[i], cx);
@@ -441,8 +432,26 @@ failpat_sql_patterns_stacked(PG_FUNCTION_ARGS)
 	for (int i = 0; i < used; i++)
 		if (fp_cube_find_dim(cubes[i], stratum, strlen(stratum)) >= 0)
 			stratum = "fp_stratum";
-	if (used > 0)
-		mine_cube(fcinfo, fp_cube_stack(cx, cubes, used, stratum), cx);
+	return used > 0 ? fp_cube_stack(cx, cubes, used, stratum) : NULL;
+}
+
+/* fp_patterns(failure_cube[], ...): one cube for each bucket of time, say */
+Datum
+failpat_sql_patterns_stacked(PG_FUNCTION_ARGS)
+{
+	MemoryContext cx;
+	MemoryContext old;
+	FpCube		 *cube;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	cx = AllocSetContextCreate(CurrentMemoryContext, "failpat patterns",
+							   ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(cx);
+	cube = failpat_cube_from_array(PG_GETARG_DATUM(0), cx);
+	if (cube != NULL)
+		mine_cube(fcinfo, cube, cx);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cx);
 	return (Datum) 0;

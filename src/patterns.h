@@ -30,4 +30,11 @@ extern Jsonb *failpat_conditions(const FpCube			  *cube,
 								 const FpPatternCondition *conditions,
 								 int					   nconditions);
 
+/*
+ * The cubes of a failure_cube[] as one, with a stratum ("time", or
+ * "fp_stratum" where there is such a dimension) for each; in cx.  NULL where
+ * the array has none; NULL elements have no observations.
+ */
+extern FpCube *failpat_cube_from_array(Datum datum, MemoryContext cx);
+
 #endif /* FAILPAT_PATTERNS_H */

@@ -135,3 +135,35 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
 
 COMMENT ON FUNCTION fp_explain(failure_cube, jsonb, integer, double precision, integer, double precision, text, text) IS
 'Why a combination is, or is not, a pattern of the cube: each gate with its figures, the result last. Arguments as those of fp_patterns.';
+
+CREATE FUNCTION fp_explain(
+  cubes failure_cube[],
+  conditions jsonb,
+  max_arity integer DEFAULT 3,
+  alpha double precision DEFAULT 0.05,
+  min_trials integer DEFAULT 20,
+  min_risk_ratio double precision DEFAULT 1.2,
+  direction text DEFAULT 'worse',
+  "check" text DEFAULT NULL)
+RETURNS TABLE (
+  step integer,
+  gate text,
+  passed boolean,
+  against text,
+  failures bigint,
+  trials bigint,
+  rate double precision,
+  other_failures bigint,
+  other_trials bigint,
+  other_rate double precision,
+  risk_ratio double precision,
+  rr_lower double precision,
+  rr_upper double precision,
+  p_value double precision,
+  level double precision,
+  note text)
+AS 'MODULE_PATHNAME', 'failpat_sql_explain_stacked'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
+
+COMMENT ON FUNCTION fp_explain(failure_cube[], jsonb, integer, double precision, integer, double precision, text, text) IS
+'Why a combination is, or is not, a pattern of these cubes, each of which is a stratum: each gate with its figures, the result last. Arguments as those of fp_patterns.';
