@@ -83,13 +83,50 @@ fp_cluster_find(const FpTally *tally)
 	return cluster;
 }
 
+/* ln P(T > t) of Student's t, t > 0 */
+static double
+student_log_upper(double t, double df)
+{
+	double x = df / (df + t * t);
+	double log_p;
+
+	fp_log_beta_cdf(df / 2, 0.5, x, t * t / (df + t * t), &log_p, NULL);
+	return log_p - log(2);
+}
+
+/* how many times the normal quantile at that level Student's is */
+static double
+student_excess(double df, double log_level)
+{
+	double z = fp_normal_upper_quantile(log_level);
+	double low = z, high = z;
+
+	/* the more freedom, the less there is to correct */
+	if (z <= 0 || df > 1e6)
+		return 1;
+	df = fmax(df, 1);
+	while (student_log_upper(high, df) > log_level && high < 1e12)
+		high *= 2;
+	for (int i = 0; i < 60; i++)
+	{
+		double middle = (low + high) / 2;
+
+		if (student_log_upper(middle, df) > log_level)
+			low = middle;
+		else
+			high = middle;
+	}
+	return high / z;
+}
+
 double
 fp_cluster_inflation(FpTallier *tallier, const FpCluster *cluster,
-					 const FpCover *cover, FpArena scratch)
+					 const FpCover *cover, double log_level, FpArena scratch)
 {
 	const FpTally *tally = tallier->tally;
 	FpTallied	   tallied;
-	double		   n = 0, squares = 0;
+	double		   n = 0, squares = 0, clusters = 0;
+	double		   inflation, share, excess;
 
 	if (cluster->dim < 0 || cluster->icc <= 0)
 		return 1;
@@ -98,11 +135,24 @@ fp_cluster_inflation(FpTallier *tallier, const FpCluster *cluster,
 	for (uint32 i = 0; i < tallied.n; i++)
 	{
 		double size = (double) tallied.counts[i].n;
+		bool   alone = tallied.strata[i] == 0; /* trials without a cluster */
 
 		n += size;
-		squares += tallied.strata[i] == 0 ? size : size * size;
+		squares += alone ? size : size * size;
+		clusters += alone ? size : 1;
 	}
-	return 1 + (squares / n - 1) * cluster->icc;
+	inflation = 1 + (squares / n - 1) * cluster->icc;
+
+	/*
+	 * The clusters' part of the variance is known from as many clusters less
+	 * one, the binomial part exactly: degrees of freedom by Satterthwaite
+	 * (1946).
+	 */
+	share = (inflation - 1) / inflation;
+	if (share <= 0)
+		return 1;
+	excess = student_excess((clusters - 1) / (share * share), log_level);
+	return inflation * excess * excess;
 }
 
 static FpVerdict

@@ -27,10 +27,16 @@ typedef struct FpCluster
 /* the stratum dimension that holds clusters, by its name, and its icc */
 extern FpCluster fp_cluster_find(const FpTally *tally);
 
-/* by how much the clusters inflate the variance of what cover covers */
+/*
+ * By how much the clusters inflate the variance of what cover covers, for a
+ * test at that level (a logarithm).  Where there are few of them, one bad
+ * cluster is a large part of it, and tails are those of Student's t; that is
+ * in the result too.
+ */
 extern double fp_cluster_inflation(FpTallier	   *tallier,
 								   const FpCluster *cluster,
-								   const FpCover *cover, FpArena scratch);
+								   const FpCover *cover, double log_level,
+								   FpArena scratch);
 
 /*
  * Tests cover, a combination with conditions on the dimensions

@@ -372,8 +372,8 @@ fp_explain(const FpCube *cube, const FpMineOptions *options,
 		ex->failed |= !row->passed;
 		if (ex->count.n > 0)
 		{
-			inflation =
-				fp_cluster_inflation(tallier, &cluster, ex->cover, working);
+			inflation = fp_cluster_inflation(tallier, &cluster, ex->cover,
+											 ex->gate.log_level, working);
 			inflation = fmax(inflation, 1);
 			fp_gate_inflate(&ex->gate, inflation);
 			row = add_row(ex, FP_STEP_MARGINAL);

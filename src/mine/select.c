@@ -338,8 +338,11 @@ passes_clustered(FpSelector *sel, FpSelected *selected)
 	FpCount count = selected->candidate.count;
 	double	log_p = -INFINITY;
 
-	selected->inflation = fp_cluster_inflation(&sel->tallier, &sel->cluster,
-											   selected->cover, sel->scratch);
+	selected->inflation =
+		fp_cluster_inflation(&sel->tallier, &sel->cluster, selected->cover,
+							 fp_screen_level(sel->screen,
+											 &selected->candidate),
+							 sel->scratch);
 	if (selected->inflation <= 1)
 		return true;
 	gate = gate_of(sel, selected);
