@@ -33,6 +33,9 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 
 #include "alert.h"
 #include "combo.h"
@@ -144,10 +147,12 @@ static Oid		  plans_schema; /* of the extension that they are for */
 static SPIPlanPtr
 prepare(const char *sql, int nargs, Oid *types)
 {
-	SPIPlanPtr plan = SPI_prepare(sql, nargs, types);
+	/* planned once: planning takes longer than running */
+	SPIPlanPtr plan =
+		SPI_prepare_cursor(sql, nargs, types, CURSOR_OPT_GENERIC_PLAN);
 
 	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s",
+		elog(ERROR, "SPI_prepare_cursor failed: %s",
 			 SPI_result_code_string(SPI_result));
 	SPI_keepplan(plan);
 	return plan;

@@ -1,0 +1,68 @@
+# Alerts on a hot standby, by a role without rights; patterns with their fixes,
+# notes and mutes through dump and restore.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $primary = PostgreSQL::Test::Cluster->new('primary');
+$primary->init(allows_streaming => 1);
+$primary->start;
+$primary->safe_psql('postgres', q{
+	CREATE SCHEMA "Fail ""Pat"" ü";
+	CREATE EXTENSION failpat SCHEMA "Fail ""Pat"" ü";
+	CREATE ROLE reader LOGIN;
+	GRANT USAGE ON SCHEMA "Fail ""Pat"" ü" TO reader;
+	SET search_path = "Fail ""Pat"" ü", public;
+	CREATE TABLE public.assets (id bigint PRIMARY KEY, name text);
+	CREATE TABLE public.asset_notes (id bigserial PRIMARY KEY, asset_id bigint REFERENCES public.assets ON DELETE CASCADE,
+		related_asset_id bigint, note_text text, severity text, author_id bigint);
+	INSERT INTO public.assets VALUES (2, 'two'), (3, 'three');
+	INSERT INTO fp_sources (source) VALUES ('segments');
+	INSERT INTO fp_dimensions (source, name, kind, position, title, label_table, label_key, label_column)
+	VALUES ('segments', 'lora', 'set', 1, 'LoRA', 'public.assets', 'id', 'name'),
+		('segments', 'model', 'nominal', 2, 'Model', 'public.assets', 'id', 'name');
+	INSERT INTO failure_patterns (id, pattern_key, description, conditions, total_count, failure_rate)
+	VALUES (1, 'm:2:l:3', 'Model two + LoRA three fails', '{"lora": "3", "model": "2"}', 100, 0.5),
+		(2, 'l:3', 'LoRA three fails', '{"lora": "3"}', 100, 0.4), (3, 'l:9', 'LoRA 9 fails', '{"lora": "9"}', 100, 0.4);
+	SELECT fp_record_fix(1, 'CFG 6', NULL, 7);
+	SELECT fp_mute(3, 11);
+});
+my $check = q{SELECT string_agg(c.pattern_id || ' ' || jsonb_array_length(c.fixes), ',')
+	FROM "Fail ""Pat"" ü".fp_check_combo(lora => ARRAY[3, 9], model => 2, for_user => 11) c};
+is($primary->safe_psql('postgres', $check, extra_params => [ '-U', 'reader' ]),
+	'1 1', 'the alert, as a role without rights');
+
+# the same on a standby
+$primary->backup('copy');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'copy', has_streaming => 1);
+$standby->start;
+$primary->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', $check, extra_params => [ '-U', 'reader' ]),
+	'1 1', 'the same on a hot standby');
+is($standby->safe_psql('postgres',
+		q{SET failpat.log_alerts = on; SELECT "Fail ""Pat"" ü".fp_log_alert('{1}')}),
+	'0', 'which logs nothing and raises nothing');
+$standby->stop;
+
+# dump and restore: no note is written twice, none is lost
+my $dump = $primary->basedir . '/dump.sql';
+$primary->command_ok([ 'pg_dump', '-f', $dump, '-d', $primary->connstr('postgres') ], 'dump');
+$primary->safe_psql('postgres', 'CREATE DATABASE restored');
+$primary->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $primary->connstr('restored'), '-f', $dump ], 'restore');
+is($primary->safe_psql('restored', $check, extra_params => [ '-U', 'reader' ]),
+	'1 1', 'patterns, fixes and mutes are there');
+is( $primary->safe_psql('restored',
+		'SELECT string_agg(asset_id || note_text, E\'\n\' ORDER BY id) FROM asset_notes'),
+	$primary->safe_psql('postgres',
+		'SELECT string_agg(asset_id || note_text, E\'\n\' ORDER BY id) FROM asset_notes'),
+	'and the notes, each once');
+$primary->safe_psql('restored', q{DELETE FROM "Fail ""Pat"" ü".pattern_fixes});
+is($primary->safe_psql('restored', 'SELECT count(*) FROM asset_notes'),
+	'0', 'which are still linked to the fix');
+$primary->stop;
+
+done_testing();
