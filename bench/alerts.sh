@@ -19,7 +19,7 @@ FROM (VALUES ('workflow', 'nominal'), ('model', 'nominal'), ('lora', 'set'), ('c
 patterns() { # N active patterns of one to three conditions
   sql "SET client_min_messages = warning; TRUNCATE failure_patterns CASCADE;
   SELECT setseed(0.5) \\g /dev/null
- 
+
   INSERT INTO failure_patterns (pattern_key, description, conditions, failure_count, total_count, failure_rate,
                                 rate_lower, rate_upper, baseline_rate, risk_ratio, severity)
   SELECT 'k' || row_number() OVER (), 'LoRA X + Character Y fails at segment 6+', c, 74, 120, 0.62, 0.53, 0.70, 0.12, 5.6, 'high'
