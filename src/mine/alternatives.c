@@ -3,11 +3,15 @@
  * alternatives.c
  *		What to use instead: values with evidence that they fail less.
  *
- * A task is one item of one pattern whose dimension can be chosen.  Tasks
- * with the same dimensions in their context form a group; one pass over the
- * cube serves a group, finding the tasks whose context a cell meets by a trie
- * over the context's codes.  So the work grows with groups (some dozens) times
- * cells, not with patterns times cells.
+ * A task is one item of one pattern whose dimension can be chosen; what is
+ * left of the pattern is its context.  Contexts of the same dimensions form a
+ * group; one pass over the cube serves a group, finding the contexts that a
+ * cell meets by a trie over their codes.  So the work grows with groups (some
+ * dozens) times cells, not with patterns times cells.
+ *
+ * A context counts its values once for all of its tasks.  An alternative of
+ * member v of a set must not be used together with v: what was is counted for
+ * v's task besides, and taken off.
  *
  * Everything but the result lives in a child of the caller's arena, deleted
  * on return; the trie of a group in a child of that.  No locks.
@@ -25,33 +29,51 @@
 #include "stats/shrink.h"
 #include "stats/special.h"
 
-#define NO_TASK 0xffffffffU
+#define NO_CONTEXT 0xffffffffU
 #define CHECK_EVERY 8192 /* cells between looks at interrupts */
 
-/* The pattern's item whose stand-in is looked for, and what was counted. */
+/* What is left of some patterns without one item each. */
+typedef struct Context
+{
+	int			 dim; /* of the items that are left out */
+	int			 nitems;
+	FpKnownItem	 items[FP_KNOWN_MAX_ITEMS]; /* by dim, code */
+	int			 nranges;
+	FpKnownRange ranges[FP_KNOWN_MAX_RANGES]; /* by dim */
+	uint32		 next; /* context at the same trie node */
+
+	/* observations that meet it, with dim recorded */
+	int64 trials;
+	int64 failures;
+} Context;
+
+/* The pattern's item whose stand-in is looked for. */
 typedef struct Task
 {
-	int			pattern;
-	int			item;
-	int			dim;
-	uint32		code;
-	int			ncontext;
-	FpKnownItem context[FP_KNOWN_MAX_ITEMS]; /* by dim, code */
-	uint32		next;						 /* task at the same trie node */
-
-	/* cells that meet the context but do not have the item, each once */
-	int64 rest_trials;
-	int64 rest_failures;
+	int		pattern;
+	int		item;
+	uint32	code;
+	uint32	context; /* number of its context */
+	Context raw;	 /* until contexts are numbered */
 } Task;
 
-/* What was seen of one value in the context of one task. */
+/* What was seen of one value (0: none) in a context, or beside a task. */
 typedef struct Count
 {
-	uint32 task;
+	uint32 owner;
 	uint32 value;
 	int64  trials;
 	int64  failures;
 } Count;
+
+/* Counts by owner and value. */
+typedef struct Counts
+{
+	FpWordMap at; /* owner << 32 | value -> number + 1 */
+	uint32	  n;
+	uint32	  cap;
+	Count	 *list;
+} Counts;
 
 /* a pattern in the list of those that have an item */
 typedef struct Holder
@@ -68,13 +90,14 @@ typedef struct Work
 	const FpKnownPattern	   *patterns;
 	const FpAlternativeOptions *options;
 
-	uint32 ntasks;
-	Task  *tasks;
+	uint32	  ntasks;
+	Task	 *tasks;
+	uint32	  ncontexts;
+	Context	 *contexts;
+	FpWordMap task_of; /* context << 32 | code -> number of the task + 1 */
 
-	FpWordMap count_of; /* task << 32 | value -> number of its count + 1 */
-	uint32	  ncounts;
-	uint32	  counts_cap;
-	Count	 *counts;
+	Counts seen;   /* by context */
+	Counts beside; /* by task: values of a set used together with its code */
 
 	/* per choosable dimension and value (0: none): over the whole cube */
 	int64 **used_trials;
@@ -85,7 +108,7 @@ typedef struct Work
 
 	/* the group under way */
 	FpWordMap trie;	 /* node << 32 | code -> child node */
-	uint32	 *first; /* of a node, its first task */
+	uint32	 *first; /* of a node, its first context */
 } Work;
 
 void
@@ -141,32 +164,64 @@ compare_items(const FpKnownItem *a, const FpKnownItem *b)
 	return a->code < b->code ? -1 : a->code > b->code;
 }
 
-/* by what makes a group (dimension, context's dimensions), then by number */
+static int
+compare_doubles(double a, double b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* by what makes a group (dimensions), then by codes, then by ranges */
+static int
+compare_contexts(const Context *a, const Context *b)
+{
+	int order = 0;
+
+	if (a->dim != b->dim)
+		return a->dim < b->dim ? -1 : 1;
+	if (a->nitems != b->nitems)
+		return a->nitems < b->nitems ? -1 : 1;
+	for (int i = 0; i < a->nitems; i++)
+		if (a->items[i].dim != b->items[i].dim)
+			return a->items[i].dim < b->items[i].dim ? -1 : 1;
+	for (int i = 0; i < a->nitems; i++)
+		if (a->items[i].code != b->items[i].code)
+			return a->items[i].code < b->items[i].code ? -1 : 1;
+	if (a->nranges != b->nranges)
+		return a->nranges < b->nranges ? -1 : 1;
+	for (int i = 0; i < a->nranges && order == 0; i++)
+	{
+		order = a->ranges[i].dim - b->ranges[i].dim;
+		if (order == 0)
+			order = compare_doubles(a->ranges[i].min, b->ranges[i].min);
+		if (order == 0)
+			order = compare_doubles(a->ranges[i].max, b->ranges[i].max);
+	}
+	return order;
+}
+
 static int
 compare_tasks(const void *left, const void *right)
 {
 	const Task *a = left;
 	const Task *b = right;
+	int			order = compare_contexts(&a->raw, &b->raw);
 
-	if (a->dim != b->dim)
-		return a->dim < b->dim ? -1 : 1;
-	if (a->ncontext != b->ncontext)
-		return a->ncontext < b->ncontext ? -1 : 1;
-	for (int i = 0; i < a->ncontext; i++)
-		if (a->context[i].dim != b->context[i].dim)
-			return a->context[i].dim < b->context[i].dim ? -1 : 1;
+	if (order != 0)
+		return order;
+	if (a->code != b->code)
+		return a->code < b->code ? -1 : 1;
 	if (a->pattern != b->pattern)
 		return a->pattern < b->pattern ? -1 : 1;
 	return a->item < b->item ? -1 : a->item > b->item;
 }
 
 static bool
-same_group(const Task *a, const Task *b)
+same_group(const Context *a, const Context *b)
 {
-	if (a->dim != b->dim || a->ncontext != b->ncontext)
+	if (a->dim != b->dim || a->nitems != b->nitems)
 		return false;
-	for (int i = 0; i < a->ncontext; i++)
-		if (a->context[i].dim != b->context[i].dim)
+	for (int i = 0; i < a->nitems; i++)
+		if (a->items[i].dim != b->items[i].dim)
 			return false;
 	return true;
 }
@@ -214,129 +269,165 @@ make_tasks(Work *work, int n, const bool *choosable)
 			memset(task, 0, sizeof(*task));
 			task->pattern = p;
 			task->item = i;
-			task->dim = item->dim;
 			task->code = item->code;
+			task->raw.dim = item->dim;
 			for (int j = 0; j < pattern->nitems; j++)
 			{
-				int at = task->ncontext;
+				int at = task->raw.nitems;
 
 				if (j == i)
 					continue;
-				while (at > 0 && compare_items(&task->context[at - 1],
+				while (at > 0 && compare_items(&task->raw.items[at - 1],
 											   &pattern->items[j]) > 0)
 				{
-					task->context[at] = task->context[at - 1];
+					task->raw.items[at] = task->raw.items[at - 1];
 					at--;
 				}
-				task->context[at] = pattern->items[j];
-				task->ncontext++;
+				task->raw.items[at] = pattern->items[j];
+				task->raw.nitems++;
+			}
+			for (int j = 0; j < pattern->nranges; j++)
+			{
+				int at = task->raw.nranges;
+
+				while (at > 0 &&
+					   task->raw.ranges[at - 1].dim > pattern->ranges[j].dim)
+				{
+					task->raw.ranges[at] = task->raw.ranges[at - 1];
+					at--;
+				}
+				task->raw.ranges[at] = pattern->ranges[j];
+				task->raw.nranges++;
 			}
 		}
 	}
-	qsort(work->tasks, work->ntasks, sizeof(Task), compare_tasks);
+	if (work->ntasks > 1)
+		qsort(work->tasks, work->ntasks, sizeof(Task), compare_tasks);
+
+	/* tasks of the same context are together now */
+	work->contexts =
+		fp_alloc_array(work->arena, Context, (uint64) work->ntasks + 1);
+	for (uint32 t = 0; t < work->ntasks; t++)
+	{
+		Task  *task = &work->tasks[t];
+		uint64 key;
+
+		if (t == 0 ||
+			compare_contexts(&task->raw, &work->tasks[t - 1].raw) != 0)
+			work->contexts[work->ncontexts++] = task->raw;
+		task->context = work->ncontexts - 1;
+		/* of two patterns alike the first one's task counts for both */
+		key = (uint64) task->context << 32 | task->code;
+		if (fp_words_find(&work->task_of, key) == 0)
+			fp_words_add(work->arena, &work->task_of, key, t + 1);
+	}
 }
 
 static void
-count(Work *work, uint32 task, uint32 value, uint64 cell)
+count(Work *work, Counts *counts, uint32 owner, uint32 value, uint64 cell)
 {
-	uint64 key = (uint64) task << 32 | value;
-	uint32 at = fp_words_find(&work->count_of, key);
+	uint64 key = (uint64) owner << 32 | value;
+	uint32 at = fp_words_find(&counts->at, key);
 	Count *entry;
 
 	if (at == 0)
 	{
-		if (work->ncounts == work->counts_cap)
+		if (counts->n == counts->cap)
 		{
-			uint32 cap = Max(1024, work->counts_cap * 2);
+			uint32 cap = Max(1024, counts->cap * 2);
 
-			if (cap < work->counts_cap || work->ncounts >= 0x40000000)
+			if (cap > 0x40000000)
 				fp_error(FP_ERR_LIMIT, NULL, NULL,
 						 "too many alternatives to count");
-			work->counts = work->counts
-							   ? fp_realloc_array(work->arena, work->counts,
-												  Count, work->counts_cap, cap)
+			counts->list = counts->list
+							   ? fp_realloc_array(work->arena, counts->list,
+												  Count, counts->cap, cap)
 							   : fp_alloc_array(work->arena, Count, cap);
-			work->counts_cap = cap;
+			counts->cap = cap;
 		}
-		entry = &work->counts[work->ncounts++];
-		entry->task = task;
+		entry = &counts->list[counts->n++];
+		entry->owner = owner;
 		entry->value = value;
 		entry->trials = entry->failures = 0;
-		fp_words_add(work->arena, &work->count_of, key, work->ncounts);
+		fp_words_add(work->arena, &counts->at, key, counts->n);
 	}
 	else
-		entry = &work->counts[at - 1];
+		entry = &counts->list[at - 1];
 	/* sums of counts of one cube, whose total does not overflow */
 	entry->trials += work->cube->trials[cell];
 	entry->failures += work->cube->failures[cell];
 }
 
-static bool
-in_ranges(const FpCube *cube, const FpKnownPattern *pattern, uint64 cell)
+/* what was counted of a value, or NULL */
+static const Count *
+counted(const Counts *counts, uint32 owner, uint32 value)
 {
-	for (int i = 0; i < pattern->nranges; i++)
-	{
-		const FpKnownRange *range = &pattern->ranges[i];
-		uint32				code = cube->codes[range->dim][cell];
-		double				at;
+	uint32 at = fp_words_find(&counts->at, (uint64) owner << 32 | value);
 
-		if (code == 0)
-			return false;
-		at = cube->dims[range->dim].numbers[code - 1];
-		if (at < range->min || at > range->max)
-			return false;
-	}
-	return true;
+	return at == 0 ? NULL : &counts->list[at - 1];
 }
 
-/* a cell that has all items of a task's context */
+/* is the value one of the context's own of the same set? */
+static bool
+in_items(const Context *context, uint32 value)
+{
+	for (int i = 0; i < context->nitems; i++)
+		if (context->items[i].dim == context->dim &&
+			context->items[i].code == value)
+			return true;
+	return false;
+}
+
+/* a cell that has all items of a context */
 static void
 visit(Work *work, uint32 number, uint64 cell)
 {
 	const FpCube *cube = work->cube;
-	Task		 *task = &work->tasks[number];
-	const FpDim	 *dim = &cube->dims[task->dim];
-	uint32		  code = cube->codes[task->dim][cell];
-	bool		  has = false;
+	Context		 *context = &work->contexts[number];
+	const FpDim	 *dim = &cube->dims[context->dim];
+	uint32		  code = cube->codes[context->dim][cell];
+	uint64		  from;
+	uint64		  to;
+	bool		  any = false;
 
 	/* not recorded: neither this nor that */
-	if (code == 0 || !in_ranges(cube, &work->patterns[task->pattern], cell))
+	if (code == 0)
 		return;
+	for (int i = 0; i < context->nranges; i++)
+	{
+		const FpKnownRange *range = &context->ranges[i];
+		uint32				at = cube->codes[range->dim][cell];
+
+		if (at == 0 || cube->dims[range->dim].numbers[at - 1] < range->min ||
+			cube->dims[range->dim].numbers[at - 1] > range->max)
+			return;
+	}
+	context->trials += cube->trials[cell];
+	context->failures += cube->failures[cell];
 	if (dim->kind == FP_NOMINAL)
 	{
-		has = code == task->code;
-		count(work, number, code, cell);
+		count(work, &work->seen, number, code, cell);
+		return;
 	}
-	else
+	from = dim->set_offsets[code - 1];
+	to = dim->set_offsets[code];
+	for (uint64 m = from; m < to; m++)
 	{
-		uint64 from = dim->set_offsets[code - 1];
-		uint64 to = dim->set_offsets[code];
-		bool   others = false;
+		uint32 value = dim->set_members[m];
+		uint32 task;
 
-		for (uint64 m = from; m < to && !has; m++)
-			has = dim->set_members[m] == task->code;
-		if (has)
-			count(work, number, task->code, cell);
-		for (uint64 m = from; m < to && !has; m++)
-		{
-			bool in_context = false;
-
-			for (int i = 0; i < task->ncontext && !in_context; i++)
-				in_context = task->context[i].dim == task->dim &&
-							 task->context[i].code == dim->set_members[m];
-			if (in_context)
-				continue;
-			others = true;
-			count(work, number, dim->set_members[m], cell);
-		}
-		if (!has && !others)
-			count(work, number, 0, cell);
+		if (in_items(context, value))
+			continue;
+		any = true;
+		count(work, &work->seen, number, value, cell);
+		task = fp_words_find(&work->task_of, (uint64) number << 32 | value);
+		for (uint64 o = from; o < to && task != 0; o++)
+			if (o != m && !in_items(context, dim->set_members[o]))
+				count(work, &work->beside, task - 1, dim->set_members[o],
+					  cell);
 	}
-	if (!has)
-	{
-		task->rest_trials += cube->trials[cell];
-		task->rest_failures += cube->failures[cell];
-	}
+	if (!any)
+		count(work, &work->seen, number, 0, cell);
 }
 
 /*
@@ -345,7 +436,7 @@ visit(Work *work, uint32 number, uint64 cell)
  * before came from.
  */
 static void
-walk(Work *work, const Task *shape, int depth, uint32 node, uint64 from,
+walk(Work *work, const Context *shape, int depth, uint32 node, uint64 from,
 	 uint64 cell)
 {
 	const FpCube *cube = work->cube;
@@ -353,14 +444,14 @@ walk(Work *work, const Task *shape, int depth, uint32 node, uint64 from,
 	uint32		  code;
 	int			  d;
 
-	if (depth == shape->ncontext)
+	if (depth == shape->nitems)
 	{
-		for (uint32 t = work->first[node]; t != NO_TASK;
-			 t = work->tasks[t].next)
-			visit(work, t, cell);
+		for (uint32 c = work->first[node]; c != NO_CONTEXT;
+			 c = work->contexts[c].next)
+			visit(work, c, cell);
 		return;
 	}
-	d = shape->context[depth].dim;
+	d = shape->items[depth].dim;
 	dim = &cube->dims[d];
 	code = cube->codes[d][cell];
 	if (code == 0)
@@ -372,7 +463,7 @@ walk(Work *work, const Task *shape, int depth, uint32 node, uint64 from,
 			walk(work, shape, depth + 1, node, 0, cell);
 		return;
 	}
-	if (depth == 0 || shape->context[depth - 1].dim != d)
+	if (depth == 0 || shape->items[depth - 1].dim != d)
 		from = dim->set_offsets[code - 1];
 	for (uint64 m = from; m < dim->set_offsets[code]; m++)
 	{
@@ -384,39 +475,39 @@ walk(Work *work, const Task *shape, int depth, uint32 node, uint64 from,
 	}
 }
 
-/* tasks from .. to - 1, a group: the trie, then the cells */
+/* contexts from .. to - 1, a group: the trie, then the cells */
 static void
 run_group(Work *work, uint32 from, uint32 to)
 {
-	FpArena		arena = fp_arena_create(work->arena, "failpat contexts");
-	const Task *shape = &work->tasks[from];
-	uint32		nnodes = 1; /* the root is 0 */
+	FpArena		   arena = fp_arena_create(work->arena, "failpat contexts");
+	const Context *shape = &work->contexts[from];
+	uint32		   nnodes = 1; /* the root is 0 */
 
 	memset(&work->trie, 0, sizeof(work->trie));
-	work->first = fp_alloc_array(arena, uint32,
-								 (uint64) (to - from) *
-										 (uint64) Max(shape->ncontext, 1) +
-									 1);
-	work->first[0] = NO_TASK;
-	for (uint32 t = from; t < to; t++)
+	work->first =
+		fp_alloc_array(arena, uint32,
+					   (uint64) (to - from) * (uint64) Max(shape->nitems, 1) +
+						   1);
+	work->first[0] = NO_CONTEXT;
+	for (uint32 c = from; c < to; c++)
 	{
-		Task  *task = &work->tasks[t];
-		uint32 node = 0;
+		Context *context = &work->contexts[c];
+		uint32	 node = 0;
 
-		for (int i = 0; i < task->ncontext; i++)
+		for (int i = 0; i < context->nitems; i++)
 		{
-			uint64 key = (uint64) node << 32 | task->context[i].code;
+			uint64 key = (uint64) node << 32 | context->items[i].code;
 
 			node = fp_words_find(&work->trie, key);
 			if (node == 0)
 			{
 				node = nnodes++;
-				work->first[node] = NO_TASK;
+				work->first[node] = NO_CONTEXT;
 				fp_words_add(arena, &work->trie, key, node);
 			}
 		}
-		task->next = work->first[node];
-		work->first[node] = t;
+		context->next = work->first[node];
+		work->first[node] = c;
 	}
 	for (uint64 cell = 0; cell < work->cube->ncells; cell++)
 	{
@@ -485,14 +576,13 @@ count_use(Work *work, const bool *choosable)
  * Where ranges overlap only in part it is still bad in that part.
  */
 static bool
-known_bad(const Work *work, const Task *task, uint32 value)
+known_bad(const Work *work, const Context *own, uint32 value)
 {
-	const FpKnownPattern *own = &work->patterns[task->pattern];
-	uint32				  at;
+	uint32 at;
 
 	if (value == 0)
 		return false; /* no pattern is of using nothing */
-	at = fp_words_find(&work->holder_of, (uint64) task->dim << 32 | value);
+	at = fp_words_find(&work->holder_of, (uint64) own->dim << 32 | value);
 	for (; at != 0; at = work->holders[at - 1].next)
 	{
 		const FpKnownPattern *other =
@@ -501,10 +591,10 @@ known_bad(const Work *work, const Task *task, uint32 value)
 
 		for (int i = 0; i < other->nitems && met; i++)
 		{
-			met = other->items[i].dim == task->dim &&
+			met = other->items[i].dim == own->dim &&
 				  other->items[i].code == value;
-			for (int j = 0; j < task->ncontext && !met; j++)
-				met = compare_items(&other->items[i], &task->context[j]) == 0;
+			for (int j = 0; j < own->nitems && !met; j++)
+				met = compare_items(&other->items[i], &own->items[j]) == 0;
 		}
 		for (int i = 0; i < other->nranges && met; i++)
 			for (int j = 0; j < own->nranges && met; j++)
@@ -535,18 +625,18 @@ from_log_odds(double x)
 
 /* a value that was not, or hardly, used in the context */
 static bool
-predict(const Work *work, const Task *task, uint32 value, double z,
-		FpAlternative *result)
+predict(const Work *work, const Context *context, int64 rest_failures,
+		int64 rest_trials, uint32 value, double z, FpAlternative *result)
 {
-	int64  trials = work->used_trials[task->dim][value];
-	int64  failures = work->used_failures[task->dim][value];
+	int64  trials = work->used_trials[context->dim][value];
+	int64  failures = work->used_failures[context->dim][value];
 	double variance = 0;
 	double x;
 
 	if (trials < work->options->min_trials ||
-		task->rest_trials < work->options->min_trials)
+		rest_trials < work->options->min_trials)
 		return false;
-	x = log_odds(task->rest_failures, task->rest_trials, &variance) +
+	x = log_odds(rest_failures, rest_trials, &variance) +
 		log_odds(failures, trials, &variance) -
 		log_odds(work->cube->total_failures, work->cube->total_trials,
 				 &variance);
@@ -613,71 +703,79 @@ keep_best(Gather *all, uint32 from, int keep)
 		all->n = from + (uint32) keep;
 }
 
-/* the alternatives of a task, from what was counted for it */
+/*
+ * The alternatives of a task, from what was counted for its context.  peers
+ * has room for those counts.
+ */
 static void
-judge(Work *work, uint32 number, const Count *seen, uint32 nseen, Gather *all)
+judge(Work *work, uint32 number, const Count *seen, uint32 nseen, Count *peers,
+	  Gather *all)
 {
 	const Task				   *task = &work->tasks[number];
+	const Context			   *context = &work->contexts[task->context];
 	const FpAlternativeOptions *options = work->options;
-	const FpKnownPattern	   *own = &work->patterns[task->pattern];
-	FpArena						arena;
-	int64					   *trials;
-	int64					   *failures;
-	uint32						npeers = 0;
-	uint32						start = all->n;
-	int64						n = 0;
-	int64						f = 0;
-	double						z = fp_normal_two_sided(options->confidence);
-	double						bad_mean;
-	double						bad_variance;
-	FpInterval					bad;
-	FpRatePrior					prior;
-	bool					   *in_context;
+	const Count *own = counted(&work->seen, task->context, task->code);
+	uint32		 owner = fp_words_find(&work->task_of,
+									   (uint64) task->context << 32 | task->code);
+	uint32		 nvalues = work->cube->dims[context->dim].nvalues;
+	FpArena		 arena;
+	int64		*trials;
+	int64		*failures;
+	uint32		 npeers = 0;
+	uint32		 start = all->n;
+	int64		 n;
+	int64		 f;
+	double		 z = fp_normal_two_sided(options->confidence);
+	double		 bad_mean;
+	double		 bad_variance;
+	FpInterval	 bad;
+	FpRatePrior	 prior;
+	bool		*in_context;
 
-	arena = fp_arena_create(work->arena, "failpat peers");
-	trials = fp_alloc_array(arena, int64, nseen + 1);
-	failures = fp_alloc_array(arena, int64, nseen + 1);
-	in_context =
-		fp_alloc0_array(arena, bool,
-						(uint64) work->cube->dims[task->dim].nvalues + 1);
-	for (uint32 i = 0; i < nseen; i++)
-		if (seen[i].value == task->code)
-		{
-			n = seen[i].trials;
-			f = seen[i].failures;
-		}
-		else
-		{
-			trials[npeers] = seen[i].trials;
-			failures[npeers++] = seen[i].failures;
-		}
-	if (n == 0)
-	{
-		fp_arena_delete(arena);
+	if (own == NULL)
 		return; /* nothing to be better than */
+	n = own->trials;
+	f = own->failures;
+	arena = fp_arena_create(work->arena, "failpat peers");
+	trials = fp_alloc_array(arena, int64, (uint64) nseen + 1);
+	failures = fp_alloc_array(arena, int64, (uint64) nseen + 1);
+	in_context = fp_alloc0_array(arena, bool, (uint64) nvalues + 1);
+	for (uint32 i = 0; i < nseen; i++)
+	{
+		const Count *both = counted(&work->beside, owner - 1, seen[i].value);
+		Count		*peer = &peers[npeers];
+
+		*peer = seen[i];
+		if (both)
+		{
+			peer->trials -= both->trials;
+			peer->failures -= both->failures;
+		}
+		if (peer->value == task->code || peer->trials == 0)
+			continue;
+		trials[npeers] = peer->trials;
+		failures[npeers++] = peer->failures;
 	}
 	bad = fp_wilson_interval(f, n, z);
 	bad_mean = ((double) f + 0.5) / ((double) n + 1);
 	bad_variance = bad_mean * (1 - bad_mean) / ((double) n + 2);
 	prior = fp_shrink_prior(failures, trials, npeers);
 
-	for (uint32 i = 0; i < nseen; i++)
+	for (uint32 i = 0; i < npeers; i++)
 	{
 		FpAlternative one = {0};
 		FpInterval	  interval;
 		double		  mean;
 		double		  variance;
 
-		if (seen[i].trials < options->min_trials)
+		if (peers[i].trials < options->min_trials)
 			continue; /* too little: perhaps it can be predicted */
-		in_context[seen[i].value] = true;
-		if (seen[i].value == task->code)
-			continue;
+		in_context[peers[i].value] = true;
 		one.pattern = task->pattern;
 		one.item = task->item;
-		one.value = seen[i].value;
-		one.trials = seen[i].trials;
-		one.failures = seen[i].failures;
+		one.value = peers[i].value;
+		one.trials = peers[i].trials;
+		one.failures = peers[i].failures;
 		one.rate = (double) one.failures / (double) one.trials;
 		interval = fp_wilson_interval(one.failures, one.trials, z);
 		one.lower = interval.lower;
@@ -691,7 +789,7 @@ judge(Work *work, uint32 number, const Count *seen, uint32 nseen, Gather *all)
 			fp_normal_cdf((bad_mean - mean) / sqrt(bad_variance + variance)) <
 				options->better)
 			continue;
-		if (!known_bad(work, task, one.value))
+		if (!known_bad(work, context, one.value))
 			gather(work, all, &one);
 	}
 	keep_best(all, start, options->keep);
@@ -700,13 +798,13 @@ judge(Work *work, uint32 number, const Count *seen, uint32 nseen, Gather *all)
 	 * would speak of this context */
 	in_context[0] = true;
 	in_context[task->code] = true;
-	for (int i = 0; i < task->ncontext; i++)
-		if (task->context[i].dim == task->dim)
-			in_context[task->context[i].code] = true;
-	if (task->ncontext + own->nranges > 0 &&
+	for (int i = 0; i < context->nitems; i++)
+		if (context->items[i].dim == context->dim)
+			in_context[context->items[i].code] = true;
+	if (context->nitems + context->nranges > 0 &&
 		all->n - start < (uint32) options->keep)
 	{
-		for (uint32 v = 1; v <= work->cube->dims[task->dim].nvalues; v++)
+		for (uint32 v = 1; v <= nvalues; v++)
 		{
 			FpAlternative one = {0};
 
@@ -715,10 +813,12 @@ judge(Work *work, uint32 number, const Count *seen, uint32 nseen, Gather *all)
 			one.pattern = task->pattern;
 			one.item = task->item;
 			one.value = v;
-			if (!in_context[v] && predict(work, task, v, z, &one) &&
+			if (!in_context[v] &&
+				predict(work, context, context->failures - f,
+						context->trials - n, v, z, &one) &&
 				one.upper < bad.lower &&
 				one.rate * options->min_ratio <= (double) f / (double) n &&
-				!known_bad(work, task, v))
+				!known_bad(work, context, v))
 				gather(work, all, &one);
 		}
 		keep_best(all, start, options->keep);
@@ -735,7 +835,8 @@ fp_alternatives(const FpCube *cube, const FpKnownPattern *patterns, int n,
 	Work			work;
 	Gather			all = {0};
 	uint32		   *starts;
-	Count		   *by_task;
+	Count		   *by_context;
+	Count		   *peers;
 
 	if (options->min_trials < 1 || options->keep < 1 ||
 		!(options->min_ratio >= 1) ||
@@ -749,29 +850,34 @@ fp_alternatives(const FpCube *cube, const FpKnownPattern *patterns, int n,
 	work.patterns = patterns;
 	work.options = options;
 	make_tasks(&work, n, choosable);
-	for (uint32 from = 0, to; from < work.ntasks; from = to)
+	for (uint32 from = 0, to; from < work.ncontexts; from = to)
 	{
-		for (to = from + 1; to < work.ntasks &&
-							same_group(&work.tasks[from], &work.tasks[to]);
+		for (to = from + 1;
+			 to < work.ncontexts &&
+			 same_group(&work.contexts[from], &work.contexts[to]);
 			 to++)
 			;
 		run_group(&work, from, to);
 	}
 	count_use(&work, choosable);
 
-	/* the counts of each task together */
-	starts = fp_alloc0_array(work.arena, uint32, (uint64) work.ntasks + 2);
-	by_task = fp_alloc_array(work.arena, Count, (uint64) work.ncounts + 1);
-	for (uint32 i = 0; i < work.ncounts; i++)
-		starts[work.counts[i].task + 2]++;
-	for (uint32 t = 0; t < work.ntasks; t++)
-		starts[t + 2] += starts[t + 1];
-	for (uint32 i = 0; i < work.ncounts; i++)
-		by_task[starts[work.counts[i].task + 1]++] = work.counts[i];
+	/* the counts of each context together */
+	starts = fp_alloc0_array(work.arena, uint32, (uint64) work.ncontexts + 2);
+	by_context = fp_alloc_array(work.arena, Count, (uint64) work.seen.n + 1);
+	peers = fp_alloc_array(work.arena, Count, (uint64) work.seen.n + 1);
+	for (uint32 i = 0; i < work.seen.n; i++)
+		starts[work.seen.list[i].owner + 2]++;
+	for (uint32 c = 0; c < work.ncontexts; c++)
+		starts[c + 2] += starts[c + 1];
+	for (uint32 i = 0; i < work.seen.n; i++)
+		by_context[starts[work.seen.list[i].owner + 1]++] = work.seen.list[i];
 	for (uint32 t = 0; t < work.ntasks; t++)
 	{
+		uint32 c = work.tasks[t].context;
+
 		FP_CHECK_INTERRUPTS();
-		judge(&work, t, by_task + starts[t], starts[t + 1] - starts[t], &all);
+		judge(&work, t, by_context + starts[c], starts[c + 1] - starts[c],
+			  peers, &all);
 	}
 
 	/* the best of each pattern, over its items */
