@@ -40,6 +40,8 @@ COMMENT ON COLUMN fp_fix_effects.measured_at IS 'when it was measured';
 
 SELECT pg_catalog.pg_extension_config_dump('fp_fix_effects', '');
 
+GRANT SELECT ON fp_alternatives, fp_fix_effects TO PUBLIC;
+
 -- Compatibility notes of the platform (PRD-17). They are read by asset only, so
 -- a note is written for each asset of the pattern. This runs with the rights of
 -- who writes the fix: triggers on asset_notes are not ours.

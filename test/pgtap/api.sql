@@ -10,7 +10,7 @@ CREATE EXTENSION failpat SCHEMA "Fail ""Pat"" ü";
 SET search_path = "Fail ""Pat"" ü", tap;
 SET timezone = 'Asia/Kolkata'; -- times are in UTC all the same
 
-SELECT plan(38);
+SELECT plan(42);
 
 -- An empty house.
 SELECT is(fp_api_patterns(), '[]', 'no patterns');
@@ -102,6 +102,19 @@ SELECT ok((SELECT bool_and(c ->> 'severity' IN ('low', 'medium', 'high') AND c -
     'with severity and colour');
 SELECT throws_ok($$SELECT fp_api_heatmap('scene_typo', 'avatar')$$, '22023', 'source segments has no dimension "scene_typo"');
 SELECT is(fp_api_heatmap('workflow', 'segment_position') -> 'col_labels', '["6", "7", "10"]', 'positions in the order of numbers');
+-- As a role without rights, and with those that doc/ names.
+CREATE ROLE api_reader;
+GRANT USAGE ON SCHEMA "Fail ""Pat"" ü", tap TO api_reader;
+SET ROLE api_reader;
+SELECT lives_ok('SELECT fp_api_patterns(), fp_api_pattern(1), fp_api_fixes(1), fp_api_alerts(5, 5, ''{"lora": 3}'')', 'patterns, fixes and alerts are for everyone');
+SELECT throws_ok('SELECT fp_api_trends(1)', '42501', NULL, 'cubes are not');
+RESET ROLE;
+GRANT SELECT ON fp_cubes TO api_reader;
+GRANT EXECUTE ON FUNCTION fp_api_trends, fp_api_heatmap TO api_reader;
+SET ROLE api_reader;
+SELECT is(jsonb_array_length(fp_api_trends(1)), 2, 'trends with the rights that they need');
+SELECT is(jsonb_array_length(fp_api_heatmap('workflow', 'segment_position') -> 'cells'), 3, 'heatmaps too');
+RESET ROLE;
 INSERT INTO fp_sources (source) VALUES ('other');
 SELECT lives_ok('SELECT fp_api_heatmap()', 'of several sources, segments is meant');
 DELETE FROM fp_sources WHERE source = 'segments';
