@@ -188,7 +188,7 @@ noise_table(int runs)
 	for (size_t s = 0; s < lengthof(sizes); s++)
 		for (size_t i = 0; i < lengthof(rates); i++)
 		{
-			int n = sizes[s] > 500000  ? Max(runs / 100, 1)
+			int n = sizes[s] > 500000  ? Max(runs / 50, 1)
 					: sizes[s] > 50000 ? Max(runs / 10, 1)
 									   : runs;
 
