@@ -26,11 +26,8 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
-#include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #if PG_VERSION_NUM >= 160000
@@ -39,12 +36,10 @@
 
 #include "alert.h"
 #include "combo.h"
-#include "cube/cube.h"
 #include "stats/severity.h"
 
 PG_FUNCTION_INFO_V1(failpat_check_combo);
 PG_FUNCTION_INFO_V1(failpat_check_combos);
-PG_FUNCTION_INFO_V1(failpat_percent);
 
 /*
  * With more subsets than this a combination is compared with all active
@@ -552,66 +547,6 @@ sift_alternatives(const Check *check, const FailpatCombo *combo, Match **told,
 
 /* --- what is told ------------------------------------------------------ */
 
-/* "62", "3.4", "99.8"; 0 and 100 only where it is so */
-static void
-append_percent(StringInfo to, double rate)
-{
-	double percent = rate * 100;
-
-	if (isnan(percent))
-		appendStringInfoChar(to, '?');
-	else if (percent == 0 || percent == 100 ||
-			 (percent >= 9.95 && percent < 99.5))
-		appendStringInfo(to, "%.0f", percent);
-	else if (percent < 0.05)
-		appendStringInfoString(to, "<0.1");
-	else if (percent >= 99.95)
-		appendStringInfoString(to, ">99.9");
-	else
-		appendStringInfo(to, "%.1f", percent);
-}
-
-/* fp_percent(rate float8) -> text */
-Datum
-failpat_percent(PG_FUNCTION_ARGS)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	append_percent(&text, PG_GETARG_FLOAT8(0));
-	appendStringInfoString(&text, " %");
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(text.data, text.len));
-}
-
-static char *
-message_of(const Match *m)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	if (m->resolved)
-		appendStringInfoString(&text, "Resolved: ");
-	appendStringInfo(&text, "%s: ", m->description);
-	append_percent(&text, m->rate);
-	appendStringInfo(&text, " %% of " INT64_FORMAT " %s failed (", m->trials,
-					 m->of_segments ? "segments" : "observations");
-	append_percent(&text, m->lower);
-	/* an en dash where the encoding has one for sure */
-	appendStringInfoString(&text, GetDatabaseEncoding() == PG_UTF8
-									  ? "\xE2\x80\x93"
-									  : "-");
-	append_percent(&text, m->upper);
-	appendStringInfoString(&text, " %)");
-	if (!isnan(m->elsewhere))
-	{
-		appendStringInfoString(&text, ", against ");
-		append_percent(&text, m->elsewhere);
-		appendStringInfoString(&text, " % elsewhere");
-	}
-	appendStringInfoChar(&text, '.');
-	return text.data;
-}
-
 /* active ones first, then by severity, bounds, rate, age: worst first */
 static int
 compare_matches(const void *left, const void *right)
@@ -764,7 +699,10 @@ put_alert(ReturnSetInfo *rsinfo, const Match *m, const FailpatCombo *combo,
 	}
 	values[COL_PATTERN_ID] = Int64GetDatum(m->id);
 	values[COL_SEVERITY] = CStringGetTextDatum(fp_severity_name(m->severity));
-	values[COL_MESSAGE] = CStringGetTextDatum(message_of(m));
+	values[COL_MESSAGE] = CStringGetTextDatum(
+		failpat_alert_message(m->description, m->resolved, m->of_segments,
+							  m->trials, m->rate, m->lower, m->upper,
+							  m->elsewhere));
 	set_float(values, nulls, COL_RATE, m->rate);
 	set_float(values, nulls, COL_LOWER, m->lower);
 	set_float(values, nulls, COL_UPPER, m->upper);
@@ -816,19 +754,6 @@ check_one(const Check *check, const FailpatCombo *combo, int64 ordinal,
 	read_fixes(met, ntold, all, n);
 	for (int i = 0; i < ntold; i++)
 		put_alert(rsinfo, met[i], combo, ordinal);
-}
-
-/* read by fp_log_alert, which is SQL */
-static bool log_alerts = false;
-
-void
-failpat_alert_init(void)
-{
-	DefineCustomBoolVariable(
-		"failpat.log_alerts",
-		"Records the alerts that fp_log_alert is told of.",
-		"fp_success_metrics() compares warned with unwarned use.", &log_alerts,
-		false, PGC_USERSET, 0, NULL, NULL, NULL);
 }
 
 /* --- SQL --------------------------------------------------------------- */
