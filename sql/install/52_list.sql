@@ -496,9 +496,11 @@ BEGIN
             END IF;
         END IF;
     END LOOP;
-    -- what a replay found, and what neither held to the end nor was confirmed
+    -- what a replay found and what does not hold at its end has never been there
     DELETE FROM failure_patterns f USING fp_evidence e
-    WHERE e.pattern_id = f.id AND f.source = src.source AND NOT e.shown AND f.confirmed_at IS NULL;
+    WHERE e.pattern_id = f.id AND f.source = src.source AND NOT e.shown AND f.status = 'inactive';
+    UPDATE fp_evidence e SET shown = true FROM failure_patterns f
+    WHERE f.id = e.pattern_id AND f.source = src.source AND NOT e.shown;
 END
 $fn$;
 COMMENT ON FUNCTION fp_judge(text, bigint[]) IS
@@ -523,6 +525,9 @@ BEGIN
         PERFORM fp_count_evidence(fp_refresh_patterns.source, newest);
         found_ids := fp_look(fp_refresh_patterns.source, newest, true);
     END IF;
+    -- found and confirmed in a replay, missed at its end: as if shown since
+    UPDATE failure_patterns f SET status = 'active' FROM fp_evidence e
+    WHERE e.pattern_id = f.id AND f.source = fp_refresh_patterns.source AND NOT e.shown AND f.confirmed_at IS NOT NULL;
     PERFORM fp_count_buckets(fp_refresh_patterns.source, found_ids);
     PERFORM fp_judge(fp_refresh_patterns.source, found_ids);
     UPDATE fp_source_state t
