@@ -214,7 +214,7 @@ BEGIN
                     WHEN 'qa_profiles' THEN format(' (profile %s)', new_row ->> 'name')
                     WHEN 'scene_type_qa_overrides' THEN format(' (scene type %s)',
                         (SELECT l.label FROM fp_labels(source, 'scene_type', ARRAY[coalesce(new_row, old_row) ->> 'scene_type_id']) l))
-                    ELSE coalesce(format(' (project %s)', nullif(coalesce(new_row, old_row) -> 'project_id', 'null')), '') END;
+                    ELSE coalesce(' (project ' || (coalesce(new_row, old_row) ->> 'project_id') || ')', '') END;
         details := jsonb_build_object('old', limits_old, 'new', limits_new);
     END IF;
     details := coalesce(details, '{}') || jsonb_build_object('table', "table", 'op', op, 'id', coalesce(new_row, old_row) -> 'id');
@@ -365,24 +365,24 @@ BEGIN
                                                        fp_bucket_counts."check") c;
         RETURN;
     END IF;
-    -- the pair that holds all that is needed, if pairs are kept
+    -- A pair that holds all that is needed, if pairs are kept: one that there is
+    -- in the period. A bucket in which one of the two was never recorded has no
+    -- such pair, and its whole cube is read.
     SELECT ARRAY[a.name, b.name] INTO pair
     FROM fp_dimensions a JOIN fp_dimensions b ON b.source = a.source AND b.name > a.name
     WHERE a.source = s.source AND ARRAY[a.name, b.name]::text[] @> need
-      AND (SELECT count(*) FROM fp_dimensions d WHERE d.source = s.source) <= 10
+      AND EXISTS (SELECT FROM fp_margins m WHERE m.source = s.source AND m.row_dim = a.name AND m.col_dim = b.name
+                    AND m.bucket >= fp_bucket_counts.first_bucket AND m.bucket < fp_bucket_counts.ends)
     ORDER BY a.position, b.position LIMIT 1;
     RETURN QUERY
     WITH dirty AS MATERIALIZED (
         SELECT DISTINCT d.bucket, fp_bucket_end(d.bucket, s.bucket, s.bucket_zone) AS ends FROM fp_dirty d
         WHERE d.source = s.source AND d.bucket >= fp_bucket_counts.first_bucket AND d.bucket < fp_bucket_counts.ends
     ), parts AS (
-        SELECT m.bucket, m.cube FROM fp_margins m
-        WHERE pair IS NOT NULL AND m.source = s.source AND m.row_dim = pair[1] AND m.col_dim = pair[2]
-          AND m.bucket >= fp_bucket_counts.first_bucket AND m.bucket < fp_bucket_counts.ends
-          AND m.bucket NOT IN (SELECT x.bucket FROM dirty x)
-        UNION ALL
-        SELECT c.bucket, c.cube FROM fp_cubes c
-        WHERE pair IS NULL AND c.source = s.source
+        SELECT c.bucket, coalesce(m.cube, c.cube) AS cube
+        FROM fp_cubes c
+        LEFT JOIN fp_margins m ON m.source = s.source AND m.row_dim = pair[1] AND m.col_dim = pair[2] AND m.bucket = c.bucket
+        WHERE c.source = s.source
           AND c.bucket >= fp_bucket_counts.first_bucket AND c.bucket < fp_bucket_counts.ends
           AND c.bucket NOT IN (SELECT x.bucket FROM dirty x)
         UNION ALL
@@ -531,7 +531,8 @@ CREATE FUNCTION fp_find_events(
     until timestamptz DEFAULT NULL,
     filter jsonb DEFAULT '{}',
     bucket interval DEFAULT '1 day',
-    min_share double precision DEFAULT 0.05)
+    min_share double precision DEFAULT 0.05,
+    dims text[] DEFAULT NULL)
     RETURNS TABLE (
         id bigint,
         at timestamptz,
@@ -569,6 +570,7 @@ BEGIN
                                 fp_find_events.bucket, NULL) x GROUP BY 1) t;
     FOR d IN SELECT * FROM fp_dimensions x
              WHERE x.source = s.source AND x.kind <> 'ordinal' AND NOT coalesce(fp_find_events.filter ? x.name, false)
+               AND (fp_find_events.dims IS NULL OR x.name = ANY (fp_find_events.dims))
              ORDER BY x.position LOOP
         RETURN QUERY
         WITH days AS MATERIALIZED (
@@ -606,8 +608,8 @@ BEGIN
     END LOOP;
 END
 $fn$;
-COMMENT ON FUNCTION fp_find_events(text, timestamptz, timestamptz, jsonb, interval, double precision) IS
-    'events of a source: recorded, captured, and inferred (first and last use of a value that at least min_share of the observations had)';
+COMMENT ON FUNCTION fp_find_events(text, timestamptz, timestamptz, jsonb, interval, double precision, text[]) IS
+    'events of a source: recorded, captured, and inferred (first and last use of a value that at least min_share of the observations had, of these dimensions)';
 
 CREATE FUNCTION fp_event_weight(scope jsonb, conditions jsonb)
     RETURNS double precision
@@ -807,7 +809,11 @@ BEGIN
             FROM (SELECT e.* FROM fp_find_events(s.source,
                                                  CASE WHEN isfinite(period.first_bucket) THEN period.first_bucket - 3 * width
                                                       ELSE period.first_bucket END,
-                                                 fp_changes.until, base, width) e
+                                                 fp_changes.until, base, width,
+                                                 -- a value's own first use is where its series begins
+                                                 dims => ARRAY(SELECT d.name FROM fp_dimensions d
+                                                               WHERE d.source = s.source
+                                                                 AND d.name IS DISTINCT FROM fp_changes.dimension)) e
                   WHERE fp_changes."check" IS NULL OR e."check" IS NULL OR e."check" = fp_changes."check"
                   ORDER BY e.at, e.id, e.label COLLATE "C") e;
             -- Strata are what the work was; what can be chosen (a model, say) is
