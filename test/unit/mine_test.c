@@ -1,6 +1,7 @@
 /* The miner: counts against brute force, planted truth, pure noise. */
 #include "unit.h"
 
+#include "mine/gates.h"
 #include "mine/mine.h"
 #include "mine/tally.h"
 #include "mine_data.h"
@@ -635,6 +636,60 @@ check_degenerate(void)
 	fp_arena_delete(arena);
 }
 
+/* Stratified tails against exact ones: the p within a tenth. */
+static void
+check_strata(void)
+{
+	FILE	   *file = fopen("test/fixtures/strata_tail.txt", "r");
+	static char line[4096];
+	int			cases = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+	{
+		FpCount		 part[100], whole[100];
+		const char	*at = line;
+		double		 expected;
+		uint32		 n = 0;
+		int			 used = 0;
+		FpStrataTest test;
+
+		if (sscanf(at, "%lf%n", &expected, &used) != 1)
+			continue;
+		at += used;
+		while (n < 100 &&
+			   sscanf(at, "%ld,%ld,%ld,%ld%n", &part[n].f, &part[n].n,
+					  &whole[n].f, &whole[n].n, &used) == 4)
+		{
+			at += used;
+			n++;
+		}
+		for (int direction = FP_WORSE; direction <= FP_BETTER; direction++)
+		{
+			FpCount p[100], w[100];
+
+			/* for the other direction, passes become failures */
+			for (uint32 k = 0; k < n; k++)
+			{
+				p[k] = part[k];
+				w[k] = whole[k];
+				if (direction == FP_BETTER)
+				{
+					p[k].f = p[k].n - p[k].f;
+					w[k].f = w[k].n - w[k].f;
+				}
+			}
+			test = fp_strata_test(direction, p, w, n, 1.96);
+			ok(fabs(test.log_p - expected) < 0.1,
+			   "%d strata: ln p is %.4f, exactly %.4f", (int) n, test.log_p,
+			   expected);
+		}
+		cases++;
+	}
+	ok(cases == 8, "all cases were read");
+	if (file)
+		fclose(file);
+}
+
 static int countdown;
 
 static void
@@ -677,6 +732,7 @@ main(void)
 	check_noise(5000, 0.02, 100, FP_WORSE);
 	check_noise(5000, 0.1, 100, FP_BETTER);
 
+	check_strata();
 	check_confounding();
 	check_structured_noise(false, 40);
 	check_structured_noise(true, 40);
