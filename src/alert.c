@@ -272,6 +272,8 @@ read_match(Match *m, HeapTuple row)
 	m->elsewhere =
 		ratio > 0 && isfinite(ratio) ? m->rate / ratio : m->baseline;
 	m->candidate = DatumGetBool(column(row, 12, &isnull));
+	if (m->candidate && failpat_require_confirmed)
+		m->active = m->resolved = false;
 	d = column(row, 13, &isnull);
 	m->severity = isnull ? FP_SEVERITY_LOW : severity_of(d);
 	d = column(row, 14, &isnull);

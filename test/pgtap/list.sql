@@ -10,7 +10,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET LOCAL search_path = failpat, public, tap;
-SELECT plan(51);
+SELECT plan(54);
 
 -- Days are counted from the newest complete one, day 0, back: -1, -2, ...
 CREATE TABLE runs (
@@ -102,6 +102,10 @@ SELECT work('live', -60, -60, 2000, $$l = '3' AND ch = '2'$$, 0.6);
 SELECT refresh('live');
 SELECT is(state('live', 'l:3:ch:2'), 'active candidate', 'a new pattern is a candidate');
 SELECT is((SELECT e_value FROM failure_patterns WHERE source = 'live'), 1::float8, '... with an e-value of 1');
+SELECT results_eq($$SELECT candidate, pattern_id FROM fp_check_combo('{"lora": ["3"], "ch": "2"}', source => 'live')$$,
+    $$SELECT true, id FROM failure_patterns WHERE source = 'live'$$, 'a candidate alerts, marked so');
+SET LOCAL failpat.require_confirmed = on;
+SELECT is_empty($$SELECT * FROM fp_check_combo('{"lora": ["3"], "ch": "2"}', source => 'live')$$, '... unless confirmation is required');
 SELECT work('live', -59, -59, 150, $$l = '3' AND ch = '2'$$, 0.6);
 SELECT refresh('live');
 SELECT is((SELECT e_value FROM failure_patterns WHERE source = 'live'), 1::float8, 'an open bucket does not count');
@@ -113,6 +117,8 @@ SELECT refresh('live');
 SELECT is(state('live', 'l:3:ch:2'), 'active confirmed', 'confirmed by what came since');
 SELECT is((SELECT count(*) FROM failure_patterns WHERE source = 'live'), 1::bigint, 'nothing else came up');
 -- late: outcomes of a counted bucket change
+SELECT results_eq($$SELECT candidate, pattern_id FROM fp_check_combo('{"lora": ["3"], "ch": "2"}', source => 'live')$$,
+    $$SELECT false, id FROM failure_patterns WHERE source = 'live'$$, '... and alerts also where that is required');
 CREATE TEMP TABLE live AS SELECT * FROM failure_patterns WHERE source = 'live';
 UPDATE runs SET failed = false WHERE what = 'live' AND day = -30;
 SELECT refresh('live');
