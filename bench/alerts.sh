@@ -8,6 +8,7 @@
 # with alternatives and fixes. "nothing" tells what connection and machine take:
 # with other work on the machine, the p99 is that work's.
 # server: -o shared_buffers=1GB -o jit=off
+scripts=$(mktemp -d)
 seconds=${BENCH_SECONDS:-8}
 sql "CREATE EXTENSION failpat; CREATE ROLE alert_reader LOGIN PASSWORD 'x';
 INSERT INTO fp_sources (source) VALUES ('segments');
@@ -46,7 +47,7 @@ patterns() { # N active patterns of one to three conditions
   VACUUM ANALYZE;"
 }
 
-cat >"$BENCH_ROWS.mixed" <<'S'
+cat >"$scripts/mixed" <<'S'
 \set w random(0, 40)
 \set m random(0, 40)
 \set c random_zipfian(1, 400, 1.2)
@@ -56,20 +57,20 @@ cat >"$BENCH_ROWS.mixed" <<'S'
 \set b random(0, 400)
 SELECT * FROM fp_check_combo(workflow => :w::bigint, model => :m::bigint, lora => ARRAY[:a::bigint, :b::bigint], avatar => :c::bigint, scene_type => :s::bigint, segment_position => :p);
 S
-cat >"$BENCH_ROWS.hit" <<'S'
+cat >"$scripts/hit" <<'S'
 SELECT * FROM fp_check_combo(workflow => 7, model => 900, lora => 900, avatar => 900, scene_type => 5, segment_position => 7);
 S
-cat >"$BENCH_ROWS.loras" <<'S'
+cat >"$scripts/loras" <<'S'
 SELECT * FROM fp_check_combo(workflow => 7, model => 3, lora => ARRAY[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16], avatar => 9, scene_type => 5, segment_position => 7);
 S
 
-echo 'SELECT 1;' >"$BENCH_ROWS.nothing"
+echo 'SELECT 1;' >"$scripts/nothing"
 
 check() { # WHAT SCRIPT TARGET_MEDIAN TARGET_P99 (ms)
   local log p verdict
   log=$(mktemp -d)
-  PGUSER=alert_reader PGPASSWORD=x pgbench -n -M prepared -T 2 -f "$BENCH_ROWS.$2" >/dev/null 2>&1
-  (cd "$log" && PGUSER=alert_reader PGPASSWORD=x pgbench -n -M prepared -T "$seconds" -l -f "$BENCH_ROWS.$2" >/dev/null 2>&1)
+  PGUSER=alert_reader PGPASSWORD=x pgbench -n -M prepared -T 2 -f "$scripts/$2" >/dev/null 2>&1
+  (cd "$log" && PGUSER=alert_reader PGPASSWORD=x pgbench -n -M prepared -T "$seconds" -l -f "$scripts/$2" >/dev/null 2>&1)
   # latency in microseconds is the third field
   p=$(cat "$log"/pgbench_log.* | awk '{print $3}' | sort -n | awk '{v[NR] = $1} END {
     printf "%.3f %.3f %.3f %d %.3f", v[int((NR + 1) / 2)] / 1000, v[int(NR * 0.99) + 1] / 1000, v[NR] / 1000, NR, v[int(NR * 0.9) + 1] / 1000}')
