@@ -53,6 +53,7 @@ CREATE TABLE fp_source_state (
     looked_through timestamptz,
     counted_through timestamptz,
     promoted bigint NOT NULL DEFAULT 0,
+    look_state text,
     error text,
     error_at timestamptz
 );
@@ -69,6 +70,7 @@ COMMENT ON COLUMN fp_source_state.refresh_ms IS 'how long the last refresh took,
 COMMENT ON COLUMN fp_source_state.looked_through IS 'newest bucket that patterns have been looked for in';
 COMMENT ON COLUMN fp_source_state.counted_through IS 'newest bucket that has been counted as evidence';
 COMMENT ON COLUMN fp_source_state.promoted IS 'how many candidates there have been';
+COMMENT ON COLUMN fp_source_state.look_state IS 'what the last look saw, as a hash';
 COMMENT ON COLUMN fp_source_state.error IS 'error of the last refresh, NULL when it had none';
 COMMENT ON COLUMN fp_source_state.error_at IS 'when that error occurred';
 

@@ -5,7 +5,7 @@ CREATE TABLE fp_cubes (
     bucket timestamptz NOT NULL,
     cube failure_cube NOT NULL,
     observations bigint NOT NULL,
-    refreshed_at timestamptz NOT NULL DEFAULT now(),
+    refreshed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source, bucket)
 );
 COMMENT ON TABLE fp_cubes IS 'the observations of each time bucket, counted';
@@ -421,7 +421,7 @@ BEGIN
         ELSE
             INSERT INTO fp_cubes AS c (source, bucket, cube, observations) VALUES (src.source, b, made, counted)
             ON CONFLICT (source, bucket) DO UPDATE
-                SET cube = excluded.cube, observations = excluded.observations, refreshed_at = now();
+                SET cube = excluded.cube, observations = excluded.observations, refreshed_at = clock_timestamp();
             UPDATE fp_pattern_buckets l SET stale = true FROM failure_patterns f
             WHERE l.pattern_id = f.id AND f.source = src.source AND l.bucket = b;
         END IF;

@@ -507,6 +507,26 @@ COMMENT ON FUNCTION fp_judge(text, bigint[]) IS
     'sets status: resolved where a pattern is no longer elevated, inactive where its data have left the window or what was found says as much, active again where it recurs; a pattern that a look merely misses stays active';
 REVOKE ALL ON FUNCTION fp_judge(text, bigint[]) FROM PUBLIC;
 
+-- What a look sees and what it found. Where that is what it was, another look
+-- would find the same.
+CREATE FUNCTION fp_look_state(source text, OUT state text, OUT found_ids bigint[])
+    LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT md5(concat_ws(' ', s.max_arity, s.alpha, s.min_trials, s.min_risk_ratio, t.backfill_done OR t.looked_through IS NOT NULL,
+            c.seen, f.found)), f.ids
+    FROM fp_sources s JOIN fp_source_state t ON t.source = s.source
+    CROSS JOIN LATERAL (
+        SELECT string_agg(extract(epoch FROM x.bucket) || ':' || extract(epoch FROM x.refreshed_at), ',' ORDER BY x.bucket) AS seen
+        FROM fp_cubes x WHERE x.source = s.source AND x.bucket > now() - s.bucket - s.window_length) c
+    CROSS JOIN LATERAL (
+        SELECT coalesce(array_agg(p.id ORDER BY p.id), '{}') AS ids, string_agg(p.id || ':' || p.conditions, ',' ORDER BY p.id) AS found
+        FROM failure_patterns p JOIN fp_evidence e ON e.pattern_id = p.id
+        WHERE p.source = s.source AND e.shown AND e.missed_since IS NULL AND p.status <> 'inactive') f
+    WHERE s.source = fp_look_state.source;
+END;
+COMMENT ON FUNCTION fp_look_state(text) IS 'what a look would see now, as a hash, and the patterns that the last one found';
+REVOKE ALL ON FUNCTION fp_look_state(text) FROM PUBLIC;
+
 CREATE FUNCTION fp_refresh_patterns(source text)
     RETURNS bigint
     LANGUAGE plpgsql
@@ -516,6 +536,7 @@ AS $fn$
 DECLARE
     newest timestamptz;
     found_ids bigint[];
+    seen text;
 BEGIN
     PERFORM fp_refresh_lock(fp_refresh_patterns.source, true);
     SELECT max(c.bucket) INTO newest FROM fp_cubes c WHERE c.source = fp_refresh_patterns.source;
@@ -523,7 +544,10 @@ BEGIN
         found_ids := '{}';
     ELSE
         PERFORM fp_count_evidence(fp_refresh_patterns.source, newest);
-        found_ids := fp_look(fp_refresh_patterns.source, newest, true);
+        SELECT l.state, l.found_ids INTO seen, found_ids FROM fp_look_state(fp_refresh_patterns.source) l;
+        IF seen IS DISTINCT FROM (SELECT t.look_state FROM fp_source_state t WHERE t.source = fp_refresh_patterns.source) THEN
+            found_ids := fp_look(fp_refresh_patterns.source, newest, true);
+        END IF;
     END IF;
     -- found and confirmed in a replay, missed at its end: as if shown since
     UPDATE failure_patterns f SET status = 'active' FROM fp_evidence e
@@ -532,7 +556,8 @@ BEGIN
     PERFORM fp_judge(fp_refresh_patterns.source, found_ids);
     UPDATE fp_source_state t
     SET refreshed_at = clock_timestamp(),
-        refresh_ms = extract(epoch FROM clock_timestamp() - t.refresh_started_at) * 1000
+        refresh_ms = extract(epoch FROM clock_timestamp() - t.refresh_started_at) * 1000,
+        look_state = (SELECT l.state FROM fp_look_state(fp_refresh_patterns.source) l)
     WHERE t.source = fp_refresh_patterns.source;
     RETURN cardinality(found_ids);
 EXCEPTION WHEN OTHERS THEN

@@ -10,7 +10,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET LOCAL search_path = failpat, public, tap;
-SELECT plan(54);
+SELECT plan(56);
 
 -- Days are counted from the newest complete one, day 0, back: -1, -2, ...
 CREATE TABLE runs (
@@ -78,10 +78,18 @@ SELECT is(round(ln(f.e_value)::numeric, 6),
 FROM failure_patterns f JOIN fp_evidence e ON e.pattern_id = f.id WHERE f.source = 'old';
 SELECT is((SELECT last_occurrence FROM failure_patterns WHERE source = 'old'),
     (SELECT max(day_start(day) + interval '1 hour') FROM runs WHERE what = 'old' AND failed AND '3' = ANY (lora) AND ch = '2'), 'last occurrence');
-CREATE TEMP TABLE before AS SELECT f.*, e.wealth FROM failure_patterns f JOIN fp_evidence e ON e.pattern_id = f.id WHERE f.source = 'old';
+CREATE TEMP TABLE before AS SELECT f.*, e.wealth, f.ctid AS at FROM failure_patterns f JOIN fp_evidence e ON e.pattern_id = f.id WHERE f.source = 'old';
 SELECT fp_refresh_now('old');
-SELECT results_eq($$SELECT f.e_value, f.id, f.first_detected_at, f.confirmed_at FROM failure_patterns f WHERE source = 'old'$$,
-    'SELECT e_value, id, first_detected_at, confirmed_at FROM before', 'refreshed again, nothing changes');
+SELECT results_eq($$SELECT f.ctid, f.e_value, f.id, f.first_detected_at, f.confirmed_at FROM failure_patterns f WHERE source = 'old'$$,
+    'SELECT at, e_value, id, first_detected_at, confirmed_at FROM before', 'refreshed again with nothing new, nothing is written');
+SAVEPOINT deleted;
+DELETE FROM failure_patterns WHERE source = 'old';
+SELECT fp_refresh_now('old');
+SELECT is(state('old', 'l:3:ch:2'), 'active candidate', 'a pattern that was deleted is found again');
+UPDATE fp_sources SET min_trials = 100000 WHERE source = 'old';
+SELECT fp_refresh_now('old');
+SELECT is((SELECT status FROM failure_patterns WHERE source = 'old'), 'inactive', '... and settings that change are heeded');
+ROLLBACK TO deleted;
 SELECT is((SELECT count(*) FROM fp_pattern_buckets b JOIN failure_patterns f ON f.id = b.pattern_id WHERE f.source = 'old'), 80::bigint,
     'counted in each bucket of the window');
 
