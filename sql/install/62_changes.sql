@@ -953,6 +953,7 @@ AS $fn$
 DECLARE
     s fp_sources;
     first_time boolean;
+    last_time timestamptz;
     recent timestamptz;
     r record;
     message jsonb;
@@ -961,11 +962,14 @@ DECLARE
 BEGIN
     PERFORM fp_refresh_lock(fp_refresh_changes.source, true);
     SELECT * INTO s FROM fp_sources x WHERE x.source = fp_refresh_changes.source;
-    -- A transaction that notifies cannot be prepared, and a writer's may be.
-    IF s.refresh = 'sync' AND current_setting('max_prepared_transactions')::integer > 0 THEN
+    SELECT t.changes_told_at INTO last_time FROM fp_source_state t WHERE t.source = s.source;
+    first_time := last_time IS NULL;
+    -- In a writer's transaction: one that notifies cannot be prepared; and not
+    -- every statement need wait for this.
+    IF s.refresh = 'sync' AND (current_setting('max_prepared_transactions')::integer > 0
+                               OR last_time > clock_timestamp() - interval '1 minute') THEN
         RETURN 0;
     END IF;
-    SELECT t.changes_told_at IS NULL INTO first_time FROM fp_source_state t WHERE t.source = s.source;
     SELECT max(c.bucket) - 14 * s.bucket INTO recent FROM fp_cubes c WHERE c.source = s.source;
     FOR r IN
         SELECT d.name AS dimension, c.*
@@ -1012,5 +1016,5 @@ EXCEPTION WHEN OTHERS THEN
 END
 $fn$;
 COMMENT ON FUNCTION fp_refresh_changes(text) IS
-    'step of a refresh: tells new regressions, each once, by NOTIFY failpat with a JSON object; returns their number';
+    'step of a refresh: tells new regressions, each once, by NOTIFY failpat with a JSON object (in mode sync at most once a minute, and never where transactions may be prepared); returns their number';
 REVOKE ALL ON FUNCTION fp_refresh_changes(text) FROM PUBLIC;
