@@ -39,6 +39,7 @@ SELECT fp_attach('parts', 'judged', dimensions => '{"tool": {"knid": "set"}}');
 SELECT fp_attach('parts', 'judged', dimensions => '{"tool": {"kind": "set"}}');
 SELECT fp_attach('parts', 'judged', dimensions => '{"tool": {"kind": "ordinal"}}');
 SELECT fp_attach('parts', 'judged', dimensions => '{"tool": {"kind": "fuzzy"}}');
+SELECT fp_attach('parts', 'judged', dimensions => '{"tool": {"label_table": "tools"}}');
 SELECT fp_attach('parts', 'parts');
 SELECT fp_attach('parts', 'judged', history => 'some');
 SELECT count(*) FROM fp_sources;

@@ -28,7 +28,7 @@ COMMENT ON COLUMN fp_sources.source IS 'name of the source';
 COMMENT ON COLUMN fp_sources.observations IS
     'the source view; NULL after fp_detach, which keeps what was learnt';
 COMMENT ON COLUMN fp_sources.refresh IS
-    'manual: CALL fp_refresh(); sync: at the end of each writing statement; async: by a background worker (to come)';
+    'manual: CALL fp_refresh(); sync: at the end of each writing statement, all but what it left in fp_pending; async: by a background worker (to come)';
 COMMENT ON COLUMN fp_sources.bucket IS 'width of the time buckets that cubes are kept by';
 COMMENT ON COLUMN fp_sources.bucket_zone IS 'time zone in which buckets of a day or more begin';
 COMMENT ON COLUMN fp_sources.window_length IS 'how far back patterns are looked for';
@@ -363,6 +363,12 @@ BEGIN
                 MESSAGE = format('dimension %s cannot be of kind "%s": its column is of another type',
                                  quote_ident(seen.name), own ->> 'kind'),
                 DETAIL = 'A set is an array column, and an ordinal dimension a numeric one.';
+        END IF;
+        IF own ->> 'label_table' IS NOT NULL AND to_regclass(own ->> 'label_table') IS NULL THEN
+            RAISE undefined_table USING
+                MESSAGE = format('dimensions: there is no table "%s", the label_table of %s',
+                                 own ->> 'label_table', quote_ident(seen.name)),
+                HINT = 'Name its schema, as in {"label_table": "public.workflows"}.';
         END IF;
         INSERT INTO fp_dimensions (source, name, kind, position, title, key_prefix,
                                    label_table, label_key, label_column, choosable)

@@ -54,6 +54,7 @@ CREATE INDEX failure_patterns_workflow ON failure_patterns (dimension_workflow_i
 CREATE INDEX failure_patterns_severity ON failure_patterns (severity);
 COMMENT ON TABLE failure_patterns IS
     'combinations of conditions that fail significantly more often; an id stays with its pattern for life';
+COMMENT ON SEQUENCE failure_patterns_id_seq IS 'ids of failure_patterns';
 COMMENT ON COLUMN failure_patterns.id IS 'identity, kept also while a range moves';
 COMMENT ON COLUMN failure_patterns.source IS 'name of the source';
 COMMENT ON COLUMN failure_patterns.pattern_key IS
@@ -100,6 +101,7 @@ CREATE TABLE pattern_fixes (
 );
 CREATE INDEX pattern_fixes_pattern ON pattern_fixes (pattern_id);
 COMMENT ON TABLE pattern_fixes IS 'what was done about a pattern';
+COMMENT ON SEQUENCE pattern_fixes_id_seq IS 'ids of pattern_fixes';
 COMMENT ON COLUMN pattern_fixes.id IS 'identity';
 COMMENT ON COLUMN pattern_fixes.pattern_id IS 'the pattern';
 COMMENT ON COLUMN pattern_fixes.fix_description IS 'what was done';

@@ -18,6 +18,7 @@ CREATE TABLE fp_events (
 );
 CREATE INDEX fp_events_time ON fp_events (source, at);
 COMMENT ON TABLE fp_events IS 'releases, new versions, edits of thresholds: what may have moved a rate; fp_find_events adds what can be inferred';
+COMMENT ON SEQUENCE fp_events_id_seq IS 'ids of fp_events';
 COMMENT ON COLUMN fp_events.id IS 'identity';
 COMMENT ON COLUMN fp_events.source IS 'the source that it concerns; NULL: all';
 COMMENT ON COLUMN fp_events.at IS 'when it happened';

@@ -52,6 +52,16 @@ CREATE CAST (integer[] AS fp_value) WITH FUNCTION fp_value(integer[]) AS IMPLICI
 CREATE CAST (bigint[] AS fp_value) WITH FUNCTION fp_value(bigint[]) AS IMPLICIT;
 CREATE CAST (uuid[] AS fp_value) WITH FUNCTION fp_value(uuid[]) AS IMPLICIT;
 CREATE CAST (text[] AS fp_value) WITH FUNCTION fp_value(text[]) AS IMPLICIT;
+COMMENT ON CAST (smallint AS fp_value) IS 'one value';
+COMMENT ON CAST (integer AS fp_value) IS 'one value';
+COMMENT ON CAST (bigint AS fp_value) IS 'one value';
+COMMENT ON CAST (text AS fp_value) IS 'one value';
+COMMENT ON CAST (varchar AS fp_value) IS 'one value';
+COMMENT ON CAST (uuid AS fp_value) IS 'one value';
+COMMENT ON CAST (integer[] AS fp_value) IS 'some values';
+COMMENT ON CAST (bigint[] AS fp_value) IS 'some values';
+COMMENT ON CAST (uuid[] AS fp_value) IS 'some values';
+COMMENT ON CAST (text[] AS fp_value) IS 'some values';
 
 -- Patterns are found by their values; ranges are compared afterwards.
 CREATE FUNCTION fp_match_key(conditions jsonb)
