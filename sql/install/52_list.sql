@@ -230,8 +230,12 @@ BEGIN
         sentence := fp_pattern_text(p.cond, words);
         SELECT f.id INTO pid FROM failure_patterns f
         WHERE f.source = src.source AND f.id <> ALL (found_ids)
-          AND (fp_pattern_identity(f.conditions) = p.identity OR f.conditions IS NULL AND f.pattern_key = key)
-        ORDER BY f.conditions = p.cond DESC NULLS LAST, f.status = 'active' DESC, f.id LIMIT 1;
+          AND (fp_pattern_identity(f.conditions) = p.identity OR f.conditions IS NULL AND f.pattern_key = key
+               -- the same observations by another name
+               OR f.status = 'active' AND fp_pattern_identity(f.conditions) IN (
+                   SELECT fp_pattern_identity(a.value) FROM jsonb_array_elements(p.same_as) a))
+        ORDER BY f.conditions = p.cond DESC NULLS LAST, fp_pattern_identity(f.conditions) = p.identity DESC NULLS LAST,
+            f.status = 'active' DESC, f.id LIMIT 1;
         known := FOUND;
         IF NOT known THEN
             pid := nextval('failure_patterns_id_seq');

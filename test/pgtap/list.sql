@@ -10,7 +10,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET LOCAL search_path = failpat, public, tap;
-SELECT plan(56);
+SELECT plan(57);
 
 -- Days are counted from the newest complete one, day 0, back: -1, -2, ...
 CREATE TABLE runs (
@@ -198,6 +198,19 @@ SELECT work('spec', -60, 0, 150, $$l = '3' AND ch = '2'$$, 0.5);
 SELECT refresh('spec');
 SELECT results_eq($$SELECT pattern_key FROM failure_patterns WHERE source = 'spec' AND status = 'active'$$, $$VALUES ('spec/l:3:ch:2')$$, 'a better one is found');
 SELECT is((SELECT status FROM failure_patterns WHERE id = (SELECT id FROM spec)), 'inactive', '... and takes its place');
+
+-- Two names of the same observations: the pattern stays the same when the other becomes the better one.
+SELECT watch('alias');
+SELECT work('alias', -60, -31, 60, $$l = '3'$$, 0.5);
+UPDATE runs SET ch = CASE WHEN lora = '{3}' THEN '2' WHEN ch = '2' THEN '0' ELSE ch END WHERE what = 'alias';
+SELECT refresh('alias');
+CREATE TEMP TABLE alias AS SELECT * FROM failure_patterns WHERE source = 'alias' AND status = 'active';
+INSERT INTO runs (what, day, failed, w, lora, ch, pos)
+SELECT 'alias', -40, false, '1', CASE pattern_key WHEN 'alias/l:3' THEN '{3}' ELSE '{0}' END::text[], CASE pattern_key WHEN 'alias/l:3' THEN '0' ELSE '2' END, 5
+FROM alias, generate_series(1, 3);
+SELECT refresh('alias');
+SELECT results_eq($$SELECT f.id, f.pattern_key <> a.pattern_key FROM failure_patterns f, alias a WHERE f.source = 'alias' AND f.status = 'active'$$,
+    'SELECT id, true FROM alias', 'its name changes, its id does not');
 
 -- Its data leave the window.
 UPDATE fp_sources SET window_length = '10 days' WHERE source = 'old';
