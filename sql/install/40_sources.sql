@@ -191,6 +191,10 @@ CREATE FUNCTION fp_source_changed() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'failpat_source_changed';
 COMMENT ON FUNCTION fp_source_changed() IS
     'trigger that makes all backends read the configuration of sources again';
+-- Who may create a trigger with fp_capture may put keys into fp_pending by it,
+-- also such as no refresh can read. A trigger that is there needs no right.
+REVOKE ALL ON FUNCTION fp_capture() FROM PUBLIC;
+REVOKE ALL ON FUNCTION fp_source_changed() FROM PUBLIC;
 
 CREATE TRIGGER fp_source_changed
     AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON fp_sources

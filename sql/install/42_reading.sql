@@ -99,12 +99,14 @@ BEGIN
       AND has_column_privilege(k.attrelid, k.attnum, 'SELECT')
       AND has_column_privilege(l.attrelid, l.attnum, 'SELECT');
     IF FOUND THEN
-        look_up := format('SELECT t.%1$I::text AS key, t.%2$I::text AS name FROM %3$s t WHERE %4$s',
+        -- Printed, not cast: a cast of the platform's own type may be a function
+        -- of its owner's, which would run with the rights of whoever reads.
+        look_up := format('SELECT format(''%%s'', t.%1$I) AS key, nullif(format(''%%s'', t.%2$I), '''') AS name FROM %3$s t WHERE %4$s',
                           d.label_key, d.label_column, d.label_table,
                           CASE WHEN key_type IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
                           THEN format('t.%I = ANY (ARRAY(SELECT v::bigint FROM unnest($1) v WHERE v ~ ''^-?[0-9]{1,18}$''))',
                                       d.label_key)
-                          ELSE format('t.%I::text = ANY ($1)', d.label_key) END);
+                          ELSE format('format(''%%s'', t.%I) = ANY ($1)', d.label_key) END);
     END IF;
     -- Two values of one name are told apart by the value, twice at most: a name
     -- that looks like a name told apart is one of those two.

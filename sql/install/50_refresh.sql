@@ -184,8 +184,9 @@ BEGIN
                 WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(conditions -> d.name))
                 WHEN 'object' THEN '{}' ELSE ARRAY[conditions ->> d.name] END;
             BEGIN
-                EXECUTE format('SELECT jsonb_object_agg(k, l) FROM (SELECT %1$I::text AS k, min(%2$I::text) AS l FROM %3$s '
-                               'WHERE %1$I::text = ANY ($1) GROUP BY 1) named',
+                -- printed, not cast: see fp_labels
+                EXECUTE format('SELECT jsonb_object_agg(k, l) FROM (SELECT format(''%%s'', %1$I) AS k, min(nullif(format(''%%s'', %2$I), '''')) AS l FROM %3$s '
+                               'WHERE format(''%%s'', %1$I) = ANY ($1) GROUP BY 1) named',
                                d.label_key, d.label_column, d.label_table) INTO labels USING vals;
             EXCEPTION WHEN undefined_table OR undefined_column OR insufficient_privilege OR syntax_error THEN
                 labels := NULL; -- the values speak for themselves

@@ -225,6 +225,32 @@ $fn$;
 COMMENT ON FUNCTION fp_platform_event(text, text, text, jsonb, jsonb) IS
     'the event that a change of a row of the platform''s configuration is';
 
+-- to_jsonb calls the cast to json of a type that has one. That of a type of the
+-- platform's is a function of its owner's, and would run with our owner's rights;
+-- so values of such types are printed.
+CREATE FUNCTION fp_row_json(relation oid, "row" record)
+    RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path FROM CURRENT
+AS $fn$
+DECLARE
+    pieces text;
+    result jsonb;
+BEGIN
+    SELECT string_agg(format(CASE WHEN a.atttypid < 16384 THEN '(%1$L, to_jsonb(($1).%2$I))'
+                             ELSE '(%1$L, CASE WHEN ($1).%2$I IS NOT NULL THEN to_jsonb(format(''%%s'', ($1).%2$I)) END)' END,
+                             a.attname, a.attname), ', ' ORDER BY a.attnum)
+    INTO pieces
+    FROM pg_attribute a WHERE a.attrelid = fp_row_json.relation AND a.attnum > 0 AND NOT a.attisdropped;
+    EXECUTE format('SELECT jsonb_object_agg(c.name, c.value) FROM (VALUES %s) c (name, value)', pieces)
+        INTO result USING "row";
+    RETURN result;
+END
+$fn$;
+COMMENT ON FUNCTION fp_row_json(oid, record) IS
+    'a row of a table as JSON, without calling functions of the table''s owner';
+REVOKE ALL ON FUNCTION fp_row_json(oid, record) FROM PUBLIC;
+
 CREATE FUNCTION fp_capture_event()
     RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -234,8 +260,8 @@ BEGIN
     INSERT INTO fp_events (source, at, kind, label, scope, "check", effect, origin, details)
     SELECT TG_ARGV[0], e.at, e.kind, e.label, e.scope, e."check", e.effect, 'captured', e.details
     FROM fp_platform_event(TG_ARGV[0], TG_TABLE_NAME::text, TG_OP,
-                           CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END,
-                           CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END) e;
+                           CASE WHEN TG_OP <> 'INSERT' THEN fp_row_json(TG_RELID, OLD) END,
+                           CASE WHEN TG_OP <> 'DELETE' THEN fp_row_json(TG_RELID, NEW) END) e;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'failpat could not record a change of %: %', TG_TABLE_NAME, SQLERRM;
@@ -277,11 +303,11 @@ BEGIN
                 EXECUTE format(
                     'INSERT INTO fp_events (source, at, kind, label, scope, origin, details)
                      SELECT $1, e.at, e.kind, e.label, e.scope, ''captured'', e.details
-                     FROM %s t CROSS JOIN LATERAL fp_platform_event($1, $2, ''INSERT'', NULL, to_jsonb(t)) e
+                     FROM %s t CROSS JOIN LATERAL fp_platform_event($1, $2, ''INSERT'', NULL, fp_row_json($3, t)) e
                      WHERE NOT EXISTS (SELECT FROM fp_events x WHERE x.source = $1 AND x.kind = e.kind
                                        AND x.at = e.at AND x.label = e.label)
                      ORDER BY e.at', tab.name)
-                USING s.source, tab.relname::text;
+                USING s.source, tab.relname::text, tab.oid;
             END IF;
         EXCEPTION WHEN insufficient_privilege OR undefined_column OR invalid_text_representation THEN
             watched := watched - 1;

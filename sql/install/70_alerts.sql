@@ -157,11 +157,8 @@ BEGIN
     -- A value that is no key of the table has no label; nor has any when the
     -- table is gone or may not be read.
     BEGIN
-        EXECUTE format('SELECT %I::text FROM %s WHERE %I = CAST(%L AS %s) LIMIT 1',
-                       dim.label_column, dim.label_table, dim.label_key, fp_value_label.value,
-                       (SELECT format_type(a.atttypid, NULL) FROM pg_attribute a
-                        WHERE a.attrelid = dim.label_table AND a.attname = dim.label_key))
-            INTO label;
+        SELECT l.label INTO label
+        FROM fp_labels(fp_value_label.source, fp_value_label.dimension, ARRAY[fp_value_label.value]) l;
     EXCEPTION WHEN data_exception OR undefined_table OR undefined_column OR insufficient_privilege
                 OR null_value_not_allowed OR syntax_error THEN
         NULL;
