@@ -8,12 +8,12 @@
  * 200 days, a look at all of them so far after each.  What a look finds that
  * is new becomes a candidate, and later days bear evidence for or against it:
  * the rules of sql/install/52_list.sql, on the pure parts alone.  Candidates
- * of the miner are few, so "picked" makes them otherwise: every fifth day the worst-looking of 50
- * combinations at random.  The promise for confirmed patterns must hold whatever
- * makes the candidates.  Prints a table in Markdown; seeded.
+ * of the miner are few, so "picked" makes them otherwise: every fifth day the
+ * worst-looking of 50 combinations at random.  The promise for confirmed
+ * patterns must hold whatever makes the candidates.  Prints a table in
+ * Markdown; seeded.
  *
- * gcc -O2 -DFAILPAT_STANDALONE -Isrc -Itest/unit bench/relooks.c \
- *	   $(find src/stats src/cube src/mine -name "*.c") test/unit/standalone.c -lm
+ * bench/relooks compiles and runs it.
  *
  * Copyright (c) 2026, the failpat authors
  *

@@ -76,7 +76,7 @@ SELECT is((SELECT pattern_key || ' ' || (f.id = w.id) || ' ' || (f.first_detecte
           'l:9:sp:8+ true true', 'its range moves, its id stays') FROM was w;
 UPDATE gates SET failed = id % 97 = 0;
 CALL fp_refresh();
-SELECT is((SELECT status FROM failure_patterns f WHERE f.id = w.id), 'inactive', 'it goes: inactive, not deleted') FROM was w;
+SELECT is((SELECT status FROM failure_patterns f WHERE f.id = w.id), 'resolved', 'no longer elevated: resolved, not deleted') FROM was w;
 SELECT is((SELECT status FROM failure_patterns WHERE pattern_key = 'l:9'), 'active', 'a row that the platform wrote is left alone');
 UPDATE gates SET failed = lora = '{9}' OR id % 97 = 0;
 CALL fp_refresh();
