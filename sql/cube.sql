@@ -123,7 +123,7 @@ SELECT pg_temp.sliced(c::jsonb) AS slice, (SELECT count(*) || ' trials, ' || cou
   CASE n WHEN 1 THEN true WHEN 2 THEN model = 3 WHEN 3 THEN 2 = ANY (lora) WHEN 4 THEN lora @> '{1,3}' WHEN 5 THEN segment >= 6 WHEN 6 THEN segment BETWEEN 2 AND 3
     WHEN 7 THEN lora = '{}' WHEN 8 THEN model IS NULL WHEN 9 THEN person = 'person 4' AND segment = 7 WHEN 10 THEN day = 'day 3' AND segment <= 1 WHEN 11 THEN false WHEN 12 THEN false WHEN 13 THEN lora IS NULL END) AS "where", c AS conditions
 FROM (VALUES (1, '{}'), (2, '{"model": 3}'), (3, '{"lora": "2"}'), (4, '{"lora": ["3", 1]}'), (5, '{"segment": {"min": 6}}'), (6, '{"segment": {"min": "2", "max": 3.5}}'), (7, '{"lora": []}'),
-  (8, '{"model": null}'), (9, '{"person": ["person 4"], "segment": "7.0"}'), (10, '{"day": "day 3", "segment": {"max": 1}}'), (11, '{"model": "none", "segment": 1}'), (12, '{"segment": "six"}'), (13, '{"lora": null}')) v(n, c)
+  (8, '{"model": null}'), (9, '{"person": ["person 4"], "segment": "7.0"}'), (10, '{"day": "day 3", "segment": {"max": 1}}'), (11, '{"model": "none", "segment": 1}'), (12, '{"segment": 99}'), (13, '{"lora": null}')) v(n, c)
 ORDER BY n;
 -- a row of fp_totals is a condition; a slice keeps the dimensions and drops unused values
 SELECT bool_and((SELECT s.trials = t.trials AND s.failures = t.failures FROM fp_totals(fp_slice(by_record, t."values")) s))
@@ -271,6 +271,7 @@ SELECT s AS statement, pg_temp.try('SELECT ' || s) AS error FROM (VALUES
   (26, $$fp_slice(by_record, '{"model": {"min": 1}}') FROM cubes$$),
   (27, $$fp_slice(by_record, '{"segment": {"from": 1}}') FROM cubes$$),
   (28, $$fp_slice(by_record, '{"segment": {}}') FROM cubes$$),
+  (37, $$fp_slice(by_record, '{"segment": "6+"}') FROM cubes$$),
   (29, $$fp_slice(by_record, '{"segment": {"min": "x"}}') FROM cubes$$),
   (30, $$fp_slice(by_record, '{"segment": {"min": null}}') FROM cubes$$),
   (31, $$fp_slice(by_record, '{"model": ["1", "2"]}') FROM cubes$$),

@@ -38,12 +38,9 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
-#include "storage/proc.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -51,7 +48,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
@@ -68,9 +64,6 @@ static const struct config_enum_entry capture_errors_options[] = {
 	{"warn", FAILPAT_ERRORS_WARN, false},
 	{"raise", FAILPAT_ERRORS_RAISE, false},
 	{NULL, 0, false}};
-
-/* key locks that this transaction has taken */
-static int locks_taken = 0;
 
 PG_FUNCTION_INFO_V1(failpat_capture);
 PG_FUNCTION_INFO_V1(failpat_capture_keys);
@@ -103,14 +96,6 @@ typedef struct CaptureCall
 	bool		  sync;	 /* the source is refreshed by its writers */
 } CaptureCall;
 
-static void
-transaction_ended(XactEvent event, void *arg)
-{
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
-		event == XACT_EVENT_PREPARE)
-		locks_taken = 0;
-}
-
 /* Settings; called by _PG_init. */
 void
 failpat_capture_init(void)
@@ -132,119 +117,7 @@ failpat_capture_init(void)
 							"Those beyond it are left to the next refresh.",
 							&failpat_max_key_locks, 256, 1, 100000, PGC_SUSET,
 							0, NULL, NULL, NULL);
-	RegisterXactCallback(transaction_ended, NULL);
-}
-
-/*
- * Does some work in a subtransaction; true if it succeeded.  Where it raised
- * an error its changes and locks are undone, and the error is in *error.
- */
-static bool
-contained(void (*work)(void *), void *arg, ErrorData **error)
-{
-	MemoryContext cx = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cx);
-	PG_TRY();
-	{
-		work(arg);
-		ReleaseCurrentSubTransaction();
-		done = true;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(cx);
-		*error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(cx);
-	CurrentResourceOwner = owner;
-	return done;
-}
-
-/* A wait for one lock, for contained(). */
-typedef struct LockWait
-{
-	LOCKTAG tag;
-	int		wait; /* bound, in milliseconds */
-} LockWait;
-
-/*
- * Waits for a lock, with the settings under which the platform's statements
- * are safe from it (see the head of this file).
- */
-static void
-wait_for_lock(void *arg)
-{
-	LockWait *lock = arg;
-	char	  wait[32];
-	int		  nest = NewGUCNestLevel();
-
-	snprintf(wait, sizeof(wait), "%d", lock->wait);
-	(void) set_config_option("lock_timeout", wait, PGC_SUSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("deadlock_timeout", "1", PGC_SUSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("log_lock_waits", "off", PGC_SUSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	(void) LockAcquire(&lock->tag, ExclusiveLock, false, false);
-	AtEOXact_GUC(false, nest);
-}
-
-/*
- * Locks a key of a source to the end of the transaction; false where another
- * transaction has it for longer than the wait, in milliseconds (0: do not
- * wait), or where waiting would be a deadlock.  With a wait below 0 it waits
- * as any statement does, and fails as any does.
- */
-bool
-failpat_lock(uint16 class, const char *source, const char *key, int wait)
-{
-	LockWait   lock;
-	uint64	   hash;
-	ErrorData *error = NULL;
-
-	hash = hash_bytes_extended((const unsigned char *) source,
-							   (int) strlen(source), 0);
-	hash = hash_bytes_extended((const unsigned char *) key, (int) strlen(key),
-							   hash);
-	SET_LOCKTAG_ADVISORY(lock.tag, MyDatabaseId, (uint32) (hash >> 32),
-						 (uint32) hash, class);
-	switch (LockAcquire(&lock.tag, ExclusiveLock, false, true))
-	{
-		case LOCKACQUIRE_OK:
-			locks_taken += class == FAILPAT_LOCK_KEY;
-			return true;
-		case LOCKACQUIRE_ALREADY_HELD:
-		case LOCKACQUIRE_ALREADY_CLEAR:
-			return true;
-		case LOCKACQUIRE_NOT_AVAIL:
-			break;
-	}
-
-	if (wait < 0)
-	{
-		(void) LockAcquire(&lock.tag, ExclusiveLock, false, false);
-		return true;
-	}
-	lock.wait = Min(wait, DeadlockTimeout / 2);
-	if (lock.wait <= 0)
-		return false;
-	if (contained(wait_for_lock, &lock, &error))
-	{
-		locks_taken++;
-		return true;
-	}
-	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
-		error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
-		ReThrowError(error);
-	FreeErrorData(error);
-	return false;
+	failpat_keylock_init();
 }
 
 static void
@@ -566,7 +439,8 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 		bool		 many = false;
 		FailpatSeen *seen;
 		int			 nseen;
-		char	   **texts; /* the keys, as text */
+		char	   **texts;	 /* the keys, as text */
+		bool		*unread; /* keys that are not to be read */
 		bool		*recorded;
 		Datum		*known; /* keys of which the outcome is enough */
 		Datum		*others;
@@ -577,6 +451,7 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 
 		MemoryContextSwitchTo(batch);
 		texts = palloc_array(char *, count);
+		unread = palloc0_array(bool, count);
 		recorded = palloc0_array(bool, count);
 		known = palloc_array(Datum, count);
 		others = palloc_array(Datum, count);
@@ -586,7 +461,7 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 		{
 			KeyState state = KEY_SETTLED;
 
-			if (locks_taken >= failpat_max_key_locks)
+			if (failpat_key_locks >= failpat_max_key_locks)
 				state = KEY_MANY;
 			else
 			{
@@ -604,6 +479,12 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 				if (open == NULL)
 					open = palloc_array(char *, count);
 				open[nopen++] = texts[i];
+
+				/*
+				 * A serializable transaction that reads what another is
+				 * writing fails, or fails that other.
+				 */
+				unread[i] = IsolationIsSerializable();
 				many |= state == KEY_MANY;
 			}
 		}
@@ -613,6 +494,8 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 			failpat_find_recorded(source, texts, count, recorded);
 		for (int i = 0; i < count; i++)
 		{
+			if (unread[i])
+				continue;
 			if (recorded[i])
 				known[nknown++] = keys[start + i];
 			else
@@ -806,7 +689,7 @@ report(CaptureCall *call, ErrorData *error)
 	if (is_wish(error) || failpat_capture_errors == FAILPAT_ERRORS_RAISE)
 		ReThrowError(error);
 	call->error = error->message ? error->message : "unknown error";
-	put_down = contained(put_down_rows, call, &second);
+	put_down = failpat_contained(put_down_rows, call, &second);
 	if (!put_down && is_wish(second))
 		ReThrowError(second);
 	ereport(WARNING,
@@ -875,9 +758,9 @@ failpat_capture(PG_FUNCTION_ARGS)
 				 errhint("Use fp_detach and fp_attach again.")));
 		return PointerGetDatum(NULL);
 	}
-	if (!contained(capture_rows, &call, &error))
+	if (!failpat_contained(capture_rows, &call, &error))
 		report(&call, error);
-	else if (call.sync && !contained(refresh_source, &call, &error))
+	else if (call.sync && !failpat_contained(refresh_source, &call, &error))
 	{
 		if (is_wish(error) || failpat_capture_errors == FAILPAT_ERRORS_RAISE)
 			ReThrowError(error);

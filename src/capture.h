@@ -117,6 +117,12 @@ extern Datum failpat_bucket_start(Datum at, Interval *width, text *zone);
 
 /* capture.c */
 extern void failpat_capture_init(void);
+
+/* keylock.c */
+extern int	failpat_key_locks;
+extern void failpat_keylock_init(void);
+extern bool failpat_contained(void (*work)(void *), void *arg,
+							  ErrorData **error);
 extern bool failpat_lock(uint16 class, const char *source, const char *key,
 						 int wait);
 

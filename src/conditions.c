@@ -73,7 +73,7 @@ bad_condition(const Condition *condition, const char *what)
 				fp_clip(condition->name, condition->len), condition->name,
 				what),
 		 errhint(
-			 "A condition is a value, an array of values used together, or for an ordinal dimension {\"min\": ..., \"max\": ...}.")));
+			 "A condition is a value, an array of values used together, or for an ordinal dimension a number or {\"min\": ..., \"max\": ...}.")));
 }
 
 /* --- reading ----------------------------------------------------------- */
@@ -107,9 +107,10 @@ add_value(Condition *condition, const JsonbValue *json)
 		json->type != jbvBool)
 		bad_condition(condition, "has a member that is not a value");
 	value->text = scalar_text(json, &value->len);
-	value->is_number =
-		condition->ordinal &&
-		fp_number_parse(value->text, value->len, &value->number);
+	if (condition->ordinal &&
+		!fp_number_parse(value->text, value->len, &value->number))
+		bad_condition(condition, "has a value that is not a number");
+	value->is_number = condition->ordinal;
 }
 
 static void

@@ -63,7 +63,7 @@ bad_condition(const FpDim *dim, const char *what)
 				fp_dim_kind_name(dim->kind),
 				fp_clip(dim->name.data, dim->name.len), dim->name.data, what),
 		 errhint(
-			 "A condition is a value, an array of values used together, or for an ordinal dimension {\"min\": ..., \"max\": ...}.")));
+			 "A condition is a value, an array of values used together, or for an ordinal dimension a number or {\"min\": ..., \"max\": ...}.")));
 }
 
 /* text of a JSON scalar as an observation would have it */
@@ -98,7 +98,7 @@ scalar_code(const FpDim *dim, const JsonbValue *value)
 	if (dim->kind != FP_ORDINAL)
 		return fp_cube_find_value(dim, text, len);
 	if (!fp_number_parse(text, len, &number))
-		return 0;
+		bad_condition(dim, "has a value that is not a number");
 	return fp_cube_find_number(dim, number);
 }
 
