@@ -140,12 +140,14 @@ recovers_truth(void)
 int
 main(void)
 {
-	int64		failures[] = {1, 0, 3, 30, 200, 18};
-	int64		trials[] = {1, 2, 40, 400, 500, 200};
-	int64		bad[] = {2, 0};
-	FpRatePrior prior = fp_shrink_prior(failures, trials, 6);
-	int64		same_f[12], same_n[12];
+	int64 failures[] = {1, 0, 3, 30, 200, 18};
+	int64 trials[] = {1, 2, 40, 400, 500, 200};
+	int64 bad[] = {2, 0};
+	/* static: RAISES must not lose it */
+	static FpRatePrior prior;
+	int64			   same_f[12], same_n[12];
 
+	prior = fp_shrink_prior(failures, trials, 6);
 	against_references();
 	recovers_truth();
 
