@@ -118,6 +118,10 @@ extern Datum failpat_bucket_start(Datum at, Interval *width, text *zone);
 /* capture.c */
 extern void failpat_capture_init(void);
 
+/* refresh.c */
+extern bool failpat_refresh_step(const char *home, const char *source,
+								 int *at);
+
 /* keylock.c */
 extern int	failpat_key_locks;
 extern void failpat_keylock_init(void);

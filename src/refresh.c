@@ -136,6 +136,33 @@ between(bool commit)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/* The steps of a refresh: each is done until it says 0, or once. */
+static const struct
+{
+	const char *function;
+	bool		repeated;
+} refresh_steps[] = {
+	{"fp_refresh_begin", false},	{"fp_refresh_pending", true},
+	{"fp_refresh_cubes", true},		{"fp_refresh_look", true},
+	{"fp_refresh_patterns", false}, {"fp_refresh_advice", false},
+	{"fp_refresh_changes", false},
+};
+
+/*
+ * Does the next piece of a refresh, in this transaction.  *at is 0 before the
+ * first and is moved on; home is the extension's schema, quoted.  SPI is
+ * connected.  False when the piece was the last one.
+ */
+bool
+failpat_refresh_step(const char *home, const char *source, int *at)
+{
+	Assert(*at >= 0 && *at < lengthof(refresh_steps));
+	if (step(home, refresh_steps[*at].function, source) <= 0 ||
+		!refresh_steps[*at].repeated)
+		(*at)++;
+	return *at < lengthof(refresh_steps);
+}
+
 /* fp_refresh(source text) */
 Datum
 failpat_refresh(PG_FUNCTION_ARGS)
@@ -166,20 +193,14 @@ failpat_refresh(PG_FUNCTION_ARGS)
 	{
 		const char *source = lfirst(cell);
 
-		(void) step(home, "fp_refresh_begin", source);
-		between(commit);
-		while (step(home, "fp_refresh_pending", source) > 0)
+		int	 at = 0;
+		bool more;
+
+		do
+		{
+			more = failpat_refresh_step(home, source, &at);
 			between(commit);
-		while (step(home, "fp_refresh_cubes", source) > 0)
-			between(commit);
-		while (step(home, "fp_refresh_look", source) > 0)
-			between(commit);
-		(void) step(home, "fp_refresh_patterns", source);
-		between(commit);
-		(void) step(home, "fp_refresh_advice", source);
-		between(commit);
-		(void) step(home, "fp_refresh_changes", source);
-		between(commit);
+		} while (more);
 	}
 	SPI_finish();
 	return (Datum) 0;
