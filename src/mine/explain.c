@@ -113,7 +113,7 @@ refine_shift(const Explainer *ex, FpCount whole)
 		if (candidate->order == ex->candidate.order - 1 &&
 			candidate->direction == ex->candidate.direction &&
 			candidate->count.n == whole.n && candidate->count.f == whole.f &&
-			candidate->log_p <= fp_screen_level(screen, candidate))
+			fp_screen_passes_first(screen, candidate))
 			return fp_screen_refine_shift(screen, &ex->candidate);
 	}
 	return 0;

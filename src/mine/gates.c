@@ -83,23 +83,23 @@ fp_sizes_attainable(int64 hits, int64 trials, FpArena arena)
 }
 
 static int64
-tests_that_can_reach(const FpSizes *sizes, const double *attainable,
-					 double log_level)
+tests_that_can_reach(const FpSizes *sizes, const FpSizes *gone,
+					 const double *attainable, double log_level)
 {
 	int64 n = 0;
 
 	for (int bin = 0; bin < FP_SIZES; bin++)
 		if (attainable[bin] <= log_level)
-			n += sizes->tests[bin];
+			n += sizes->tests[bin] - (gone ? gone->tests[bin] : 0);
 	return n;
 }
 
 double
-fp_tarone_level(const FpSizes *sizes, const double *attainable, double alpha,
-				int64 *ntests)
+fp_tarone_level(const FpSizes *sizes, const FpSizes *gone,
+				const double *attainable, double alpha, int64 *ntests)
 {
 	int64 low = 1;
-	int64 high = 1;
+	int64 high = 1; /* more is enough */
 
 	/* least k with: at most k tests can reach alpha / k */
 	for (int bin = 0; bin < FP_SIZES; bin++)
@@ -108,13 +108,13 @@ fp_tarone_level(const FpSizes *sizes, const double *attainable, double alpha,
 	{
 		int64 k = low + (high - low) / 2;
 
-		if (tests_that_can_reach(sizes, attainable,
+		if (tests_that_can_reach(sizes, gone, attainable,
 								 log(alpha) - log((double) k)) <= k)
 			high = k;
 		else
 			low = k + 1;
 	}
-	*ntests = tests_that_can_reach(sizes, attainable,
+	*ntests = tests_that_can_reach(sizes, gone, attainable,
 								   log(alpha) - log((double) low));
 	return log(alpha) - log((double) low);
 }

@@ -34,12 +34,21 @@ extern void fp_sizes_add(FpSizes *sizes, int64 n);
 extern double *fp_sizes_attainable(int64 hits, int64 trials, FpArena arena);
 
 /*
- * The level of Tarone (1990): the largest delta for which the number of tests
- * that can reach it at all, times delta, is at most alpha.  Returns
- * ln(delta), and the number of such tests in *ntests.
+ * The level of Tarone (1990): alpha / k for the least k such that at most k
+ * tests can reach alpha / k at all.  Returns its logarithm, and the number of
+ * such tests in *ntests.
+ *
+ * Of them those in gone (or NULL) are rejected already.  Fewer tests never
+ * have a lower level, so that rejecting one by one, each at the level of what
+ * is left, in any order, is Holm's step-down of Tarone's rule, and as valid
+ * as a single step (Hommel and Krummenauer, Biometrics 54 (1998); Goeman and
+ * Solari, Annals of Statistics 38 (2010)): until the first true hypothesis is
+ * rejected all true ones are among what is left, so that the level is at most
+ * that of the true ones by themselves.
  */
-extern double fp_tarone_level(const FpSizes *sizes, const double *attainable,
-							  double alpha, int64 *ntests);
+extern double fp_tarone_level(const FpSizes *sizes, const FpSizes *gone,
+							  const double *attainable, double alpha,
+							  int64 *ntests);
 
 /* One test: a part of a whole, with a level and a least risk ratio. */
 typedef struct FpGate

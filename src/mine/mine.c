@@ -349,9 +349,15 @@ fp_run(const FpCube *cube, const FpMineOptions *options, FpArena arena,
 		{
 			const FpCandidate *candidate = &screen->candidates[i];
 
-			if (candidate->direction == screen->directions[d] &&
-				candidate->log_p <= fp_screen_level(screen, candidate))
-				chosen[nchosen++] = *candidate;
+			if (candidate->direction != screen->directions[d] ||
+				candidate->log_p > fp_screen_most(screen, candidate))
+				continue;
+			chosen[nchosen] = *candidate;
+			/* what passed at a level of its own, as if it were at this one */
+			chosen[nchosen].log_p =
+				fmax(candidate->log_p, candidate->log_eased +
+										   fp_screen_level(screen, candidate));
+			nchosen++;
 		}
 		run->ncandidates += nchosen;
 		run->selections[d] =

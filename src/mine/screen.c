@@ -6,7 +6,8 @@
  * The level of an order is known only when all its tables are counted.  A
  * table is therefore first counted as sizes (which do not look at outcomes)
  * and then screened at the level so far, which can only be more generous than
- * the last one; candidates are checked again at that.
+ * the last one; candidates are checked again at that.  (Holm's steps raise it
+ * again, once for each pattern that is accepted: see fp_screen_step.)
  *
  * A context has one range: of those that pass, the one whose weakest evidence
  * against any of its generalisations is strongest.  All ranges that were
@@ -36,6 +37,13 @@
 
 /* Of the alpha of an order, refinements get so much */
 #define REFINE_SHARE 0.5
+
+/*
+ * Holm's steps raise a level by this factor at most, so that what they may
+ * let pass can be kept while counting.  Each step takes one of the k tests
+ * from alpha / k, so that there are few of them where it matters.
+ */
+#define HOLM_MOST 4
 
 /* An interval must explain more than the best threshold by so much (in LLR) */
 #define INTERVAL_PENALTY 2.0
@@ -256,12 +264,50 @@ fp_items_compare(const FpItems *x, const FpItems *y)
 
 /* -------------------------------------------------------------- gates */
 
+static int
+direction_index(const FpScreen *screen, const FpCandidate *candidate)
+{
+	return candidate->direction == screen->directions[0] ? 0 : 1;
+}
+
 double
 fp_screen_level(const FpScreen *screen, const FpCandidate *candidate)
 {
-	int d = candidate->direction == screen->directions[0] ? 0 : 1;
+	return screen->log_level[candidate->order][candidate->interval]
+							[direction_index(screen, candidate)];
+}
 
-	return screen->log_level[candidate->order][candidate->interval][d];
+bool
+fp_screen_passes_first(const FpScreen *screen, const FpCandidate *candidate)
+{
+	return candidate->log_p <=
+		   screen->log_first[candidate->order][candidate->interval]
+							[direction_index(screen, candidate)];
+}
+
+double
+fp_screen_most(const FpScreen *screen, const FpCandidate *candidate)
+{
+	return screen->log_most[candidate->order][candidate->interval]
+						   [direction_index(screen, candidate)];
+}
+
+void
+fp_screen_step(FpScreen *screen, const FpCandidate *accepted)
+{
+	int		  d = direction_index(screen, accepted);
+	int		  c = accepted->interval;
+	int		  order = accepted->order;
+	FpSizes **gone = &screen->gone[order][c][d];
+	int64	  ntests;
+
+	if (*gone == NULL)
+		*gone = fp_alloc0_array(screen->arena, FpSizes, 1);
+	fp_sizes_add(*gone, accepted->count.n);
+	screen->log_level[order][c][d] =
+		fmin(fp_tarone_level(screen->sizes[order][c], *gone,
+							 screen->attainable[d], screen->alpha[c], &ntests),
+			 screen->log_most[order][c][d]);
 }
 
 FpGate
@@ -279,7 +325,7 @@ fp_screen_gate(const FpScreen *screen, const FpCandidate *candidate)
 double
 fp_screen_refine_shift(const FpScreen *screen, const FpCandidate *candidate)
 {
-	int	   d = candidate->direction == screen->directions[0] ? 0 : 1;
+	int	   d = direction_index(screen, candidate);
 	double shift = screen->log_refine[candidate->order][d] -
 				   fp_screen_level(screen, candidate);
 
@@ -318,19 +364,52 @@ count_bits(uint32 mask)
  * many conditions in one part.  An echo of two effects needs two parts that
  * have an effect, and there are only so many that passed.
  */
+static double
+interaction_level(const FpScreen *screen, const FpCandidate *candidate,
+				  int conditions)
+{
+	int	  d = direction_index(screen, candidate);
+	int64 one = screen->npassed[conditions][d];
+	int64 other = screen->npassed[candidate->order - conditions][d];
+
+	return log(screen->refine_alpha) - log(fmax(1, (double) one)) -
+		   log(fmax(1, (double) other));
+}
+
 double
 fp_screen_interaction_shift(const FpScreen	  *screen,
 							const FpCandidate *candidate, int conditions)
 {
-	int	   d = candidate->direction == screen->directions[0] ? 0 : 1;
-	int64  one = screen->npassed[conditions][d];
-	int64  other = screen->npassed[candidate->order - conditions][d];
-	double level = log(screen->refine_alpha) - log(fmax(1, (double) one)) -
-				   log(fmax(1, (double) other));
-
-	return fmax(level - fp_screen_level(screen, candidate), 0);
+	return fmax(interaction_level(screen, candidate, conditions) -
+					fp_screen_level(screen, candidate),
+				0);
 }
 
+/*
+ * A test has passed with log_p, at the level of the order or at the one given.
+ * What reaches the latter need not reach the former.
+ */
+static void
+take_eased(FpCandidate *candidate, double log_p, double log_level)
+{
+	if (log_p <= log_level)
+		candidate->log_eased = fmax(candidate->log_eased, log_p - log_level);
+	else
+		candidate->log_p = fmax(candidate->log_p, log_p);
+}
+
+/*
+ * The gate while counting: at the level so far, or what Holm's steps could
+ * make of it.
+ */
+static FpGate
+counting_gate(const FpScreen *screen, const FpCandidate *candidate)
+{
+	FpGate gate = fp_screen_gate(screen, candidate);
+
+	gate.log_level = fp_screen_most(screen, candidate);
+	return gate;
+}
 
 /*
  * Gates B and E for what has passed gate A.  On success candidate->log_p is
@@ -340,23 +419,25 @@ static bool
 productive(const FpScreen *screen, FpCandidate *candidate, double *score)
 {
 	const FpTally *tally = screen->tally;
-	FpGate		   gate = fp_screen_gate(screen, candidate);
+	FpGate		   gate = counting_gate(screen, candidate);
 	FpItems		   general[FP_MAX_GENERALISATIONS];
 	int			   n = fp_items_generalise(tally, &candidate->items, general);
 	uint32		   all = (1u << candidate->items.n) - 1;
-	double		   shift = fp_screen_refine_shift(screen, candidate);
-
+	double		   log_refine =
+		screen
+			->log_refine[candidate->order][direction_index(screen, candidate)];
 
 	candidate->refines = 0;
+	candidate->log_eased = -INFINITY;
 	candidate->expected = (double) (tally->total.f - candidate->count.f) /
 						  (double) (tally->total.n - candidate->count.n);
 	*score = candidate->llr;
 	for (int i = 0; i < n; i++)
 	{
 		bool	wider = general[i].n == candidate->items.n;
+		bool	refined = false;
 		FpGate	within = gate;
 		double	log_p = -INFINITY;
-		double	easier = 0;
 		FpCount whole;
 		FpProbe probe;
 
@@ -371,18 +452,15 @@ productive(const FpScreen *screen, FpCandidate *candidate, double *score)
 		/* used in no other way: the more general one says it all */
 		if (whole.n == candidate->count.n)
 			return false;
-		if (!wider)
+		if (!wider && is_parent(screen, gate.direction, &general[i]))
 		{
-			if (shift > 0 && is_parent(screen, gate.direction, &general[i]))
-			{
-				candidate->refines |= 1u << i;
-				easier = shift;
-			}
+			candidate->refines |= 1u << i;
+			refined = true;
+			within.log_level = fmax(within.log_level, log_refine);
 		}
-		within.log_level += easier;
 		if (!fp_gate_pass(&within, candidate->count, whole, &log_p))
 			return false;
-		candidate->log_p = fmax(candidate->log_p, log_p - easier);
+		take_eased(candidate, log_p, refined ? log_refine : -INFINITY);
 		*score =
 			fmin(*score, fp_gate_llr(gate.direction, candidate->count, whole));
 	}
@@ -394,20 +472,19 @@ productive(const FpScreen *screen, FpCandidate *candidate, double *score)
 		FpCount y = items_count(tally, &candidate->items, all & ~mask);
 		FpGate	within = gate;
 		double	log_p = -INFINITY;
-		double	easier = 0;
-		double	rate = fp_expected_rate(gate.direction, candidate->count, x, y,
-										tally->total);
+		double	log_echo =
+			interaction_level(screen, candidate, count_bits(mask));
+		double rate = fp_expected_rate(gate.direction, candidate->count, x, y,
+									   tally->total);
 
 		candidate->expected = gate.direction == FP_BETTER
 								  ? fmin(candidate->expected, rate)
 								  : fmax(candidate->expected, rate);
-		easier =
-			fp_screen_interaction_shift(screen, candidate, count_bits(mask));
-		within.log_level += easier;
+		within.log_level = fmax(within.log_level, log_echo);
 		if (!fp_gate_interaction(&within, candidate->count, x, y, tally->total,
 								 &log_p))
 			return false;
-		candidate->log_p = fmax(candidate->log_p, log_p - easier);
+		take_eased(candidate, log_p, log_echo);
 	}
 	return true;
 }
@@ -452,7 +529,7 @@ show_context(void *arg, bool screening, const FpNode *node, uint32 parent_id,
 		candidate.interval = false;
 		candidate.count = count;
 		candidate.log_p = -INFINITY;
-		gate = fp_screen_gate(screen, &candidate);
+		gate = counting_gate(screen, &candidate);
 		if (!fp_gate_pass(&gate, count, screen->tally->total,
 						  &candidate.log_p))
 			continue;
@@ -507,7 +584,7 @@ try_range(RangeSearch *search, FpCount count, uint32 low, uint32 high,
 		candidate.interval = interval;
 		candidate.count = count;
 		candidate.log_p = -INFINITY;
-		gate = fp_screen_gate(screen, &candidate);
+		gate = counting_gate(screen, &candidate);
 		if (!fp_gate_pass(&gate, count, screen->tally->total,
 						  &candidate.log_p))
 			continue;
@@ -647,16 +724,26 @@ set_levels(FpScreen *screen)
 	for (int d = 0; d < screen->ndirections; d++)
 		for (int c = 0; c < 2; c++)
 		{
-			int64 ntests;
+			double alpha = screen->alpha[c];
+			double level = -INFINITY;
+			double most = -INFINITY;
+			int64  ntests = 0;
 
-			screen->log_level[order][c][d] =
-				screen->alpha[c] > 0
-					? fp_tarone_level(screen->sizes[order][c],
-									  screen->attainable[d], screen->alpha[c],
-									  &ntests)
-					: -INFINITY;
-			if (screen->alpha[c] > 0)
-				screen->ntests[order] += ntests;
+			if (alpha > 0)
+			{
+				double k;
+
+				level = fp_tarone_level(screen->sizes[order][c], NULL,
+										screen->attainable[d], alpha, &ntests);
+				k = exp(log(alpha) - level);
+				most = log(alpha) -
+					   log(fmax(1, fmax(k / HOLM_MOST, k - FP_MAX_PATTERNS)));
+				most = fmax(most, level);
+			}
+			screen->log_first[order][c][d] = level;
+			screen->log_level[order][c][d] = level;
+			screen->log_most[order][c][d] = most;
+			screen->ntests[order] += ntests;
 		}
 }
 
@@ -739,7 +826,7 @@ find_parents(FpScreen *screen, int order)
 
 			if (candidate->order == order - 1 &&
 				candidate->direction == screen->directions[d] &&
-				candidate->log_p <= fp_screen_level(screen, candidate))
+				fp_screen_passes_first(screen, candidate))
 			{
 				FpItems *copy = fp_alloc_array(screen->arena, FpItems, 1);
 

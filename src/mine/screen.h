@@ -16,6 +16,9 @@
 
 #include "mine/gates.h"
 
+/* At most so many patterns are kept in one direction. */
+#define FP_MAX_PATTERNS 1024
+
 /*
  * The conditions of a combination one by one; a pair of members is two items
  * that know of each other.  Any subset of them is a combination too.
@@ -48,6 +51,13 @@ typedef struct FpCandidate
 	double		log_p; /* the largest of its gates */
 
 	/*
+	 * Of the tests that passed at a level of their own (of refinements and of
+	 * echoes): how much their p is below it, the least of them; -INFINITY:
+	 * there are none.
+	 */
+	double log_eased;
+
+	/*
 	 * Generalisations (by their number in fp_items_generalise) against which
 	 * it passes as a refinement only.
 	 */
@@ -69,8 +79,16 @@ typedef struct FpScreen
 
 	/* by order; [0] contexts and thresholds, [1] intervals */
 	FpSizes *sizes[FP_MAX_ARITY + 1][2];
-	double	 log_level[FP_MAX_ARITY + 1][2][2]; /* .. and by direction */
 	int64	 ntests[FP_MAX_ARITY + 1];
+
+	/*
+	 * .. and by direction: the level of a single step, that of Holm's steps
+	 * so far, and what those can reach at most
+	 */
+	double	 log_first[FP_MAX_ARITY + 1][2][2];
+	double	 log_level[FP_MAX_ARITY + 1][2][2];
+	double	 log_most[FP_MAX_ARITY + 1][2][2];
+	FpSizes *gone[FP_MAX_ARITY + 1][2][2]; /* rejected, or NULL */
 
 	/* the level of refinements, by order and direction (see screen.c) */
 	double			log_refine[FP_MAX_ARITY + 1][2];
@@ -96,6 +114,20 @@ extern void fp_screen_order(FpScreen *screen, int order);
 /* the level that a candidate must reach, once its order is counted */
 extern double fp_screen_level(const FpScreen	*screen,
 							  const FpCandidate *candidate);
+
+/* does it pass in a single step, so that others can be its refinements? */
+extern bool fp_screen_passes_first(const FpScreen	 *screen,
+								   const FpCandidate *candidate);
+
+/* what Holm's steps can make of its level */
+extern double fp_screen_most(const FpScreen	   *screen,
+							 const FpCandidate *candidate);
+
+/*
+ * Holm's step: the candidate is accepted, all others of its family have one
+ * hypothesis less to share the level with.
+ */
+extern void	  fp_screen_step(FpScreen *screen, const FpCandidate *accepted);
 extern FpGate fp_screen_gate(const FpScreen	   *screen,
 							 const FpCandidate *candidate);
 

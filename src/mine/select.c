@@ -17,7 +17,9 @@
  *	- S beside T: both count.
  * When T is accepted, all that were accepted before and overlap with it are
  * tested again in the same way, and what falls is dropped; then what had been
- * refused is looked at once more, as its reason may have gone.
+ * refused is looked at once more, as its reason may have gone.  Each pattern
+ * that is accepted also raises the level of those of its order (Holm's steps),
+ * and what it then reaches is looked at again.
  *
  * Memory: patterns and their cells in the arena given; candidates are looked
  * at in batches, each in a child of it.  No locks.
@@ -40,6 +42,9 @@
 /* Combinations with this share of their observations in common are one. */
 #define SAME_JACCARD 0.98
 
+/* The list is gone through so many times at most. */
+#define MOST_ROUNDS 8
+
 #define CLASS_WORDS (FP_MAX_PATTERNS / 64)
 
 /* Cells that lie in the same accepted patterns. */
@@ -53,12 +58,12 @@ typedef struct Class
 
 struct FpSelector
 {
-	const FpScreen *screen;
-	const FpTally  *tally;
-	FpArena			arena;
-	FpArena			scratch;
-	FpDirection		direction;
-	double			base_rate; /* of hits */
+	FpScreen	  *screen;
+	const FpTally *tally;
+	FpArena		   arena;
+	FpArena		   scratch;
+	FpDirection	   direction;
+	double		   base_rate; /* of hits */
 
 	FpCover **kept; /* of accepted patterns and their generalisations */
 	int		  nkept;
@@ -73,7 +78,25 @@ struct FpSelector
 
 	FpTallier tallier;
 	FpCluster cluster;
+
+	/*
+	 * Of the candidate that is looked at: was it refused by a p that Holm's
+	 * steps may still let pass?
+	 */
+	bool near;
 };
+
+/* A p above a level, which clusters may have made stricter. */
+static void
+note_miss(FpSelector *sel, const FpCandidate *candidate, double log_p,
+		  double log_level)
+{
+	double rise = fp_screen_most(sel->screen, candidate) /
+				  fp_screen_level(sel->screen, candidate);
+
+	if (log_p <= log_level * rise)
+		sel->near = true;
+}
 
 /* ------------------------------------------------------------- tallies */
 
@@ -226,18 +249,21 @@ test_within(FpSelector *sel, const FpGate *gate, FpCover *cover,
 }
 
 static bool
-passes_within(FpSelector *sel, const FpGate *gate, FpCover *cover,
+passes_within(FpSelector *sel, const FpGate *gate, const FpSelected *selected,
 			  FpCover *whole, const FpOverlap *relevant, int nrelevant,
 			  double *log_p)
 {
 	FpStrataTest test =
-		test_within(sel, gate, cover, whole, relevant, nrelevant);
+		test_within(sel, gate, selected->cover, whole, relevant, nrelevant);
 
-	if (test.log_p > gate->log_level)
-		return false;
 	if (gate->direction == FP_BETTER ? test.rr_upper * gate->min_risk_ratio > 1
 									 : test.rr_lower < gate->min_risk_ratio)
 		return false;
+	if (test.log_p > gate->log_level)
+	{
+		note_miss(sel, &selected->candidate, test.log_p, gate->log_level);
+		return false;
+	}
 	*log_p = Max(*log_p, test.log_p);
 	return true;
 }
@@ -303,7 +329,7 @@ not_explained(FpSelector *sel, FpSelected *selected, const FpOverlap *relevant,
 				  : (selected->candidate.refines & (1u << g)) != 0;
 		double log_p = -INFINITY;
 
-		if (!passes_within(sel, refined ? &refining : &gate, selected->cover,
+		if (!passes_within(sel, refined ? &refining : &gate, selected,
 						   g < 0 ? NULL : selected->general[g],
 						   g < 0 ? relevant : partial,
 						   g < 0 ? nrelevant : npartial, &log_p))
@@ -334,7 +360,7 @@ count_cells(const FpSelector *sel, const FpCover *cover)
 static bool
 passes_clustered(FpSelector *sel, FpSelected *selected)
 {
-	FpGate	gate;
+	FpGate	gate, refining;
 	FpCount count = selected->candidate.count;
 	double	log_p = -INFINITY;
 
@@ -346,11 +372,22 @@ passes_clustered(FpSelector *sel, FpSelected *selected)
 	if (selected->inflation <= 1)
 		return true;
 	gate = gate_of(sel, selected);
-	if (selected->candidate.log_p > gate.log_level ||
-		!fp_gate_pass(&gate, count, sel->tally->total, &log_p))
+	if (selected->candidate.log_p > gate.log_level)
+	{
+		note_miss(sel, &selected->candidate, selected->candidate.log_p,
+				  gate.log_level);
 		return false;
+	}
+	if (!fp_gate_pass(&gate, count, sel->tally->total, &log_p))
+		return false;
+	refining = gate;
+	refining.log_level +=
+		fp_screen_refine_shift(sel->screen, &selected->candidate) *
+		selected->inflation;
 	for (int g = 0; g < selected->ngeneral; g++)
-		if (!fp_gate_pass(&gate, count, count_cells(sel, selected->general[g]),
+		if (!fp_gate_pass(selected->candidate.refines & (1u << g) ? &refining
+																  : &gate,
+						  count, count_cells(sel, selected->general[g]),
 						  &log_p))
 			return false;
 	return true;
@@ -377,13 +414,20 @@ not_confounded(FpSelector *sel, FpSelected *selected)
 	FpGate gate = gate_of(sel, selected);
 	double shift = fp_screen_refine_shift(sel->screen, &selected->candidate) *
 				   selected->inflation;
+	bool passed;
 
-	return fp_confound(&sel->tallier, &gate, shift,
-					   selected->candidate.refines, &sel->cluster,
-					   items_dims(sel->tally, &selected->candidate.items),
-					   selected->cover, selected->general, selected->ngeneral,
-					   &selected->candidate.log_p, &selected->confounders,
-					   &selected->nconfounders, sel->arena, sel->scratch);
+	passed =
+		fp_confound(&sel->tallier, &gate, shift, selected->candidate.refines,
+					&sel->cluster,
+					items_dims(sel->tally, &selected->candidate.items),
+					selected->cover, selected->general, selected->ngeneral,
+					&selected->candidate.log_p, &selected->confounders,
+					&selected->nconfounders, sel->arena, sel->scratch);
+	for (int i = 0; !passed && i < selected->nconfounders; i++)
+		if (selected->confounders[i].verdict != FP_SUPPORTED)
+			note_miss(sel, &selected->candidate,
+					  selected->confounders[i].log_p, gate.log_level);
+	return passed;
 }
 
 /* ----------------------------------------------------------- acceptance */
@@ -472,6 +516,7 @@ accept(FpSelector *sel, const FpSelected *chosen)
 	for (int g = 0; g < chosen->ngeneral; g++)
 		kept->general[g] = keep_cover(sel, chosen->general[g]);
 	selection->patterns[selection->n++] = kept;
+	fp_screen_step(sel->screen, &kept->candidate);
 	split_classes(sel, kept->cover, number);
 
 	for (int t = 0; t < number; t++)
@@ -536,11 +581,35 @@ compare_candidates(const void *a, const void *b)
 }
 
 /*
+ * A candidate until its fate is settled.  It is looked at again where what
+ * refused it may have gone (a pattern that fell), or where the level has risen
+ * to where it may pass.
+ */
+typedef struct Waiting
+{
+	FpCandidate *candidate;
+	double		 log_level; /* at which it was looked at; -INFINITY: not yet */
+	bool		 refused;	/* by accepted patterns */
+	bool		 near;		/* by a p that Holm's steps may still let pass */
+} Waiting;
+
+/* Is there a reason to look at it (again)? */
+static bool
+is_due(const FpSelector *sel, const Waiting *waiting, bool fell)
+{
+	double log_level = fp_screen_level(sel->screen, waiting->candidate);
+
+	return waiting->candidate->log_p <= log_level &&
+		   ((waiting->refused && fell) ||
+			(waiting->near && log_level > waiting->log_level));
+}
+
+/*
  * How many candidates to look at next, so that the lists of their cells stay
  * within an eighth of the memory.
  */
 static int
-batch_size(const FpSelector *sel, FpCandidate *const *waiting, int64 nwaiting)
+batch_size(const FpSelector *sel, Waiting *const *waiting, int64 nwaiting)
 {
 	double room = sel->tally->memory_limit > 0
 					  ? (double) sel->tally->memory_limit / 8
@@ -551,8 +620,9 @@ batch_size(const FpSelector *sel, FpCandidate *const *waiting, int64 nwaiting)
 	{
 		FpItems general[FP_MAX_GENERALISATIONS];
 		int		ngeneral =
-			fp_items_generalise(sel->tally, &waiting[n]->items, general);
-		double cells = (double) waiting[n]->count.n;
+			fp_items_generalise(sel->tally, &waiting[n]->candidate->items,
+								general);
+		double cells = (double) waiting[n]->candidate->count.n;
 
 		for (int g = 0; g < ngeneral; g++)
 		{
@@ -574,7 +644,7 @@ batch_size(const FpSelector *sel, FpCandidate *const *waiting, int64 nwaiting)
 
 /* Looks at a batch; returns whether an accepted pattern fell. */
 static bool
-select_batch(FpSelector *sel, FpCandidate **batch, int n, bool *refused)
+select_batch(FpSelector *sel, Waiting **batch, int n)
 {
 	FpSelected *chosen = fp_alloc0_array(sel->scratch, FpSelected, n);
 	FpCover	  **covers = fp_alloc0_array(sel->scratch, FpCover *,
@@ -588,12 +658,14 @@ select_batch(FpSelector *sel, FpCandidate **batch, int n, bool *refused)
 		FpItems general[FP_MAX_GENERALISATIONS];
 		FpProbe probe;
 
-		chosen[i].candidate = *batch[i];
+		const FpCandidate *candidate = batch[i]->candidate;
+
+		chosen[i].candidate = *candidate;
 		chosen[i].ngeneral =
-			fp_items_generalise(sel->tally, &batch[i]->items, general);
+			fp_items_generalise(sel->tally, &candidate->items, general);
 		chosen[i].general =
 			fp_alloc0_array(sel->scratch, FpCover *, FP_MAX_GENERALISATIONS);
-		fp_items_probe(&batch[i]->items, (1u << batch[i]->items.n) - 1,
+		fp_items_probe(&candidate->items, (1u << candidate->items.n) - 1,
 					   &probe);
 		chosen[i].cover =
 			fp_cover_find(covers, &ncovers, &probe, sel->scratch);
@@ -617,6 +689,10 @@ select_batch(FpSelector *sel, FpCandidate **batch, int n, bool *refused)
 
 		if (sel->selection->n == FP_MAX_PATTERNS)
 			break;
+		sel->near = false;
+		batch[i]->refused = batch[i]->near = false;
+		batch[i]->log_level =
+			fp_screen_level(sel->screen, &chosen[i].candidate);
 		nrelevant = find_relevant(sel, chosen[i].cover, -1, relevant);
 		for (int t = 0; t < nrelevant && !known; t++)
 			if (is_alias(sel, &chosen[i], &relevant[t]))
@@ -627,24 +703,29 @@ select_batch(FpSelector *sel, FpCandidate **batch, int n, bool *refused)
 			}
 		if (known)
 			continue;
-		if (!passes_clustered(sel, &chosen[i]))
-			continue;
-		if (!not_explained(sel, &chosen[i], relevant, nrelevant))
-			refused[i] = true;
-		else if (not_confounded(sel, &chosen[i]))
-			fell |= accept(sel, &chosen[i]);
+		if (passes_clustered(sel, &chosen[i]))
+		{
+			if (!not_explained(sel, &chosen[i], relevant, nrelevant))
+				batch[i]->refused = true;
+			else if (not_confounded(sel, &chosen[i]))
+			{
+				fell |= accept(sel, &chosen[i]);
+				continue;
+			}
+		}
+		batch[i]->near = sel->near;
 	}
 	return fell;
 }
 
 FpSelection *
-fp_select(const FpScreen *screen, FpDirection direction,
-		  FpCandidate *candidates, int64 ncandidates, FpArena arena)
+fp_select(FpScreen *screen, FpDirection direction, FpCandidate *candidates,
+		  int64 ncandidates, FpArena arena)
 {
-	FpSelector	 *sel = fp_alloc0_array(arena, FpSelector, 1);
-	FpCandidate **waiting;
-	bool		 *refused;
-	int64		  nwaiting = ncandidates;
+	FpSelector *sel = fp_alloc0_array(arena, FpSelector, 1);
+	Waiting	   *waiting;
+	Waiting	  **due;
+	bool		fell = false;
 
 	sel->selection = fp_alloc0_array(arena, FpSelection, 1);
 	sel->selection->patterns =
@@ -665,38 +746,38 @@ fp_select(const FpScreen *screen, FpDirection direction,
 	sel->nclasses = 1;
 
 	qsort(candidates, ncandidates, sizeof(FpCandidate), compare_candidates);
-	waiting = fp_alloc_array(arena, FpCandidate *, ncandidates);
-	refused = fp_alloc0_array(arena, bool, ncandidates);
+	waiting = fp_alloc0_array(arena, Waiting, ncandidates);
+	due = fp_alloc_array(arena, Waiting *, ncandidates);
 	for (int64 i = 0; i < ncandidates; i++)
-		waiting[i] = &candidates[i];
-
-	/* again while something fell: twice is nearly always enough */
-	for (int round = 0; round < 4 && nwaiting > 0; round++)
 	{
-		bool  fell = false;
-		int64 left = 0;
+		waiting[i].candidate = &candidates[i];
+		waiting[i].log_level = -INFINITY;
+		waiting[i].near = true;
+	}
 
-		for (int64 first = 0; first < nwaiting;)
+	/* again while something changes: twice is nearly always enough */
+	for (int round = 0; round < MOST_ROUNDS; round++)
+	{
+		int64 ndue = 0;
+
+		for (int64 i = 0; i < ncandidates; i++)
+			if (is_due(sel, &waiting[i], fell))
+				due[ndue++] = &waiting[i];
+		if (ndue == 0)
+			break;
+		fell = false;
+		for (int64 first = 0; first < ndue;)
 		{
-			int n = batch_size(sel, waiting + first, nwaiting - first);
+			int n = batch_size(sel, due + first, ndue - first);
 
 			sel->scratch = fp_arena_create(arena, "failpat batch");
-			fell |= select_batch(sel, waiting + first, n, refused + first);
+			fell |= select_batch(sel, due + first, n);
 			/* their tallies lay in the scratch arena */
 			for (int i = 0; i < sel->nkept; i++)
 				sel->kept[i]->class_version = -1;
 			fp_arena_delete(sel->scratch);
 			first += n;
 		}
-		if (!fell)
-			break;
-		for (int64 i = 0; i < nwaiting; i++)
-			if (refused[i])
-			{
-				refused[i] = false;
-				waiting[left++] = waiting[i];
-			}
-		nwaiting = left;
 	}
 	return sel->selection;
 }

@@ -13,9 +13,6 @@
 #include "mine/confound.h"
 #include "mine/cover.h"
 
-/* At most so many patterns are kept in one direction. */
-#define FP_MAX_PATTERNS 1024
-
 typedef struct FpSelected
 {
 	FpCandidate candidate;
@@ -56,9 +53,10 @@ typedef struct FpSelection
 
 /*
  * Selects among the candidates of one direction (all of them must have that
- * direction).  They are put in order of evidence.  Result in arena.
+ * direction), and steps the levels of the screen.  They are put in order of
+ * evidence.  Result in arena.
  */
-extern FpSelection *fp_select(const FpScreen *screen, FpDirection direction,
+extern FpSelection *fp_select(FpScreen *screen, FpDirection direction,
 							  FpCandidate *candidates, int64 ncandidates,
 							  FpArena arena);
 
