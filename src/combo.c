@@ -13,17 +13,15 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/numeric.h"
 
 #include "combo.h"
-#include "cube/cube.h"
+#include "condition_read.h"
+#include "cube/format.h"
 
 PG_FUNCTION_INFO_V1(failpat_sql_match_key);
 PG_FUNCTION_INFO_V1(failpat_sql_match_size);
@@ -127,162 +125,39 @@ failpat_combo_add_interval(FailpatCombo *combo, const char *dim, int dim_len,
 	interval->max = max;
 }
 
-static void
-bad_combo(const char *argument, const JsonbValue *key, const char *what)
-{
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		 errmsg("argument \"%s\": \"%.*s\" %s", argument,
-				fp_clip(key->val.string.val, key->val.string.len),
-				key->val.string.val, what),
-		 errhint(
-			 "A dimension has a value, an array of values used together, or a range {\"min\": ..., \"max\": ...}.")));
-}
-
-/* a JSON scalar as text: as an observation would have it */
-static void
-scalar_text(const JsonbValue *value, const char **text, int *len)
-{
-	switch (value->type)
-	{
-		case jbvString:
-			*text = value->val.string.val;
-			*len = value->val.string.len;
-			return;
-		case jbvNumeric:
-			*text = DatumGetCString(
-				DirectFunctionCall1(numeric_out,
-									NumericGetDatum(value->val.numeric)));
-			break;
-		default:
-			*text = value->val.boolean ? "true" : "false";
-	}
-	*len = (int) strlen(*text);
-}
-
-/* the number that a scalar is, if it is one */
-static bool
-scalar_number(const JsonbValue *value, double *number)
-{
-	const char *text;
-	int			len;
-	char	   *copy;
-	char	   *end;
-
-	if (value->type != jbvNumeric && value->type != jbvString)
-		return false;
-	scalar_text(value, &text, &len);
-	/* what a double has; strtod alone would take "nan", "0x10" and blanks */
-	if (len == 0 || len > 400 ||
-		strspn(text, "+-.0123456789eE") < (size_t) len)
-		return false;
-	copy = pnstrdup(text, len);
-	*number = strtod(copy, &end);
-	return *end == '\0' && end != copy && isfinite(*number);
-}
-
-static void
-read_interval(FailpatCombo *combo, const JsonbValue *key,
-			  JsonbContainer *object, const char *argument)
-{
-	JsonbIterator *it = JsonbIteratorInit(object);
-	JsonbValue	   name;
-	JsonbValue	   value;
-	double		   min = -INFINITY;
-	double		   max = INFINITY;
-	bool		   any = false;
-
-	(void) JsonbIteratorNext(&it, &name, true);
-	while (JsonbIteratorNext(&it, &name, true) == WJB_KEY)
-	{
-		double *bound;
-
-		(void) JsonbIteratorNext(&it, &value, true);
-		if (same_text(name.val.string.val, name.val.string.len, "min", 3))
-			bound = &min;
-		else if (same_text(name.val.string.val, name.val.string.len, "max", 3))
-			bound = &max;
-		else
-			bad_combo(argument, key,
-					  "has a key other than \"min\" and \"max\"");
-		if (value.type == jbvNull)
-			continue;
-		if (!scalar_number(&value, bound))
-			bad_combo(argument, key, "has a bound that is not a number");
-		any = true;
-	}
-	if (!any)
-		bad_combo(argument, key, "has neither \"min\" nor \"max\"");
-	failpat_combo_add_interval(combo, key->val.string.val, key->val.string.len,
-							   min, max);
-}
-
 void
 failpat_combo_read(FailpatCombo *combo, Jsonb *object, bool pattern,
 				   const char *argument)
 {
-	JsonbIterator *it;
-	JsonbValue	   key;
-	JsonbValue	   value;
+	int				  n;
+	FailpatCondition *list =
+		failpat_read_conditions(object, argument, true, &n);
 
-	if (!JB_ROOT_IS_OBJECT(object))
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("argument \"%s\" must be a JSON object", argument),
-			 errhint(
-				 "For example: {\"lora\": [\"3\", \"7\"], \"character\": \"5\", \"segment_position\": 6}")));
-	it = JsonbIteratorInit(&object->root);
-	(void) JsonbIteratorNext(&it, &key, true);
-	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	for (int i = 0; i < n; i++)
 	{
-		const char *text;
-		int			len;
-		double		number;
+		const FailpatCondition *condition = &list[i];
+		const char			   *dim = condition->name.data;
+		int						len = condition->name.len;
+		bool					position = false;
+		double					number;
 
-		(void) JsonbIteratorNext(&it, &value, true);
-		if (value.type == jbvNull)
+		if (condition->test == FAILPAT_RANGE)
+			failpat_combo_add_interval(combo, dim, len, condition->min,
+									   condition->max);
+		if (condition->test != FAILPAT_VALUES)
 			continue;
-		if (value.type != jbvBinary)
+		if (!pattern && !condition->array &&
+			fp_number_parse(condition->values[0].data,
+							condition->values[0].len, &number))
 		{
-			bool position =
-				same_text(key.val.string.val, key.val.string.len,
-						  FAILPAT_POSITION, strlen(FAILPAT_POSITION));
-
-			if (!pattern && scalar_number(&value, &number))
-				failpat_combo_add_interval(combo, key.val.string.val,
-										   key.val.string.len, number, number);
-			else
-				position = false;
+			failpat_combo_add_interval(combo, dim, len, number, number);
 			/* of a position there are ranges only: an item less to look for */
-			if (!position)
-			{
-				scalar_text(&value, &text, &len);
-				failpat_combo_add(combo, key.val.string.val,
-								  key.val.string.len, text, len);
-			}
+			position = same_text(dim, len, FAILPAT_POSITION,
+								 strlen(FAILPAT_POSITION));
 		}
-		else if (JsonContainerIsObject(value.val.binary.data))
-			read_interval(combo, &key, value.val.binary.data, argument);
-		else
-		{
-			JsonbContainer *array = value.val.binary.data;
-
-			for (uint32 i = 0; i < JsonContainerSize(array); i++)
-			{
-				JsonbValue *member = getIthJsonbValueFromContainer(array, i);
-
-				if (member->type == jbvNull)
-					continue;
-				if (member->type == jbvBinary)
-					bad_combo(argument, &key,
-							  "has a member that is not a value");
-				scalar_text(member, &text, &len);
-				failpat_combo_add(combo, key.val.string.val,
-								  key.val.string.len, text, len);
-			}
-		}
+		for (int v = 0; v < condition->nvalues && !position; v++)
+			failpat_combo_add(combo, dim, len, condition->values[v].data,
+							  condition->values[v].len);
 	}
 }
 

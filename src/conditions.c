@@ -13,209 +13,65 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
+#include "condition_read.h"
 #include "conditions.h"
-#include "cube/cube.h"
 #include "cube/format.h"
 
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif
 
-typedef enum Test
+/* A condition, and what is known of its dimension. */
+typedef struct Asked
 {
-	TEST_NULL,	 /* not recorded */
-	TEST_VALUES, /* has all of the values */
-	TEST_EMPTY,	 /* the empty set */
-	TEST_RANGE	 /* from min to max */
-} Test;
-
-typedef struct Value
-{
-	const char *text;
-	int			len;
-	bool		is_number; /* of an ordinal dimension, and it is one */
-	double		number;
-} Value;
-
-typedef struct Condition
-{
-	const char *name;
-	int			len;
-	bool		ordinal;
-	Test		test;
-	int			nvalues;
-	Value	   *values;
-	double		min;
-	double		max;
-} Condition;
+	FailpatCondition condition;
+	bool			 ordinal;
+	double			*numbers; /* of its values, where ordinal */
+} Asked;
 
 struct FailpatConditions
 {
-	int		   n;
-	Condition *list;
+	int	   n;
+	Asked *list;
 };
 
-static void
-bad_condition(const Condition *condition, const char *what)
-{
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		 errmsg("condition on dimension \"%.*s\" %s",
-				fp_clip(condition->name, condition->len), condition->name,
-				what),
-		 errhint(
-			 "A condition is a value, an array of values used together, or for an ordinal dimension a number or {\"min\": ..., \"max\": ...}.")));
-}
-
 /* --- reading ----------------------------------------------------------- */
-
-static char *
-scalar_text(const JsonbValue *value, int *len)
-{
-	char *text;
-
-	if (value->type == jbvString)
-	{
-		*len = value->val.string.len;
-		return pnstrdup(value->val.string.val, value->val.string.len);
-	}
-	if (value->type == jbvNumeric)
-		text = DatumGetCString(
-			DirectFunctionCall1(numeric_out,
-								NumericGetDatum(value->val.numeric)));
-	else
-		text = pstrdup(value->val.boolean ? "true" : "false");
-	*len = strlen(text);
-	return text;
-}
-
-static void
-add_value(Condition *condition, const JsonbValue *json)
-{
-	Value *value = &condition->values[condition->nvalues++];
-
-	if (json->type != jbvString && json->type != jbvNumeric &&
-		json->type != jbvBool)
-		bad_condition(condition, "has a member that is not a value");
-	value->text = scalar_text(json, &value->len);
-	if (condition->ordinal &&
-		!fp_number_parse(value->text, value->len, &value->number))
-		bad_condition(condition, "has a value that is not a number");
-	value->is_number = condition->ordinal;
-}
-
-static void
-read_range(Condition *condition, JsonbContainer *object)
-{
-	JsonbIterator *it = JsonbIteratorInit(object);
-	JsonbValue	   key;
-	JsonbValue	   json;
-	int			   bounds = 0;
-
-	if (!condition->ordinal)
-		bad_condition(condition, "cannot be a range");
-	condition->test = TEST_RANGE;
-	condition->min = -INFINITY;
-	condition->max = INFINITY;
-	(void) JsonbIteratorNext(&it, &key, true);
-	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
-	{
-		double	bound;
-		char   *text;
-		int		len;
-		double *side;
-
-		(void) JsonbIteratorNext(&it, &json, true);
-		if (key.val.string.len == 3 &&
-			memcmp(key.val.string.val, "min", 3) == 0)
-			side = &condition->min;
-		else if (key.val.string.len == 3 &&
-				 memcmp(key.val.string.val, "max", 3) == 0)
-			side = &condition->max;
-		else
-		{
-			bad_condition(condition,
-						  "has a key other than \"min\" and \"max\"");
-			return; /* not reached */
-		}
-		if (json.type != jbvString && json.type != jbvNumeric)
-			bad_condition(condition, "has a bound that is not a number");
-		text = scalar_text(&json, &len);
-		if (!fp_number_parse(text, len, &bound))
-			bad_condition(condition, "has a bound that is not a number");
-		*side = bound;
-		bounds++;
-	}
-	if (bounds == 0)
-		bad_condition(condition, "has neither \"min\" nor \"max\"");
-}
-
-static void
-read_array(Condition *condition, JsonbContainer *array)
-{
-	int n = JsonContainerSize(array);
-
-	if (condition->ordinal && n != 1)
-		bad_condition(condition, "must name one value");
-	condition->test = n ? TEST_VALUES : TEST_EMPTY;
-	condition->values = palloc(((Size) n + 1) * sizeof(Value));
-	for (int i = 0; i < n; i++)
-		add_value(condition, getIthJsonbValueFromContainer(array, i));
-}
 
 FailpatConditions *
 failpat_conditions_read(Jsonb *conditions, const char *const *ordinal,
 						int nordinal, MemoryContext cx)
 {
 	MemoryContext	   old_cx = MemoryContextSwitchTo(cx);
-	FailpatConditions *result = palloc(sizeof(FailpatConditions));
-	JsonbIterator	  *it;
-	JsonbValue		   key;
-	JsonbValue		   json;
+	FailpatConditions *result = palloc_array(FailpatConditions, 1);
+	FailpatCondition  *list =
+		failpat_read_conditions(conditions, "conditions", false, &result->n);
 
-	if (!JB_ROOT_IS_OBJECT(conditions))
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("argument \"conditions\" must be a JSON object"),
-			 errhint(
-				 "For example: {\"character\": \"5\", \"lora\": [\"3\", \"7\"], \"segment_position\": {\"min\": 6}}")));
-	result->n = 0;
-	result->list =
-		palloc(((Size) JB_ROOT_COUNT(conditions) + 1) * sizeof(Condition));
-	it = JsonbIteratorInit(&conditions->root);
-	(void) JsonbIteratorNext(&it, &key, true);
-	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	result->list = palloc0_array(Asked, (Size) result->n + 1);
+	for (int i = 0; i < result->n; i++)
 	{
-		Condition *condition = &result->list[result->n++];
+		Asked			 *asked = &result->list[i];
+		FailpatCondition *condition = &asked->condition;
 
-		memset(condition, 0, sizeof(*condition));
-		condition->name = pnstrdup(key.val.string.val, key.val.string.len);
-		condition->len = key.val.string.len;
-		for (int i = 0; i < nordinal; i++)
-			condition->ordinal |= strcmp(ordinal[i], condition->name) == 0;
-		(void) JsonbIteratorNext(&it, &json, true);
-		if (json.type == jbvNull)
-			condition->test = TEST_NULL;
-		else if (json.type != jbvBinary)
-		{
-			condition->test = TEST_VALUES;
-			condition->values = palloc(sizeof(Value));
-			add_value(condition, &json);
-		}
-		else if (JsonContainerIsObject(json.val.binary.data))
-			read_range(condition, json.val.binary.data);
-		else
-			read_array(condition, json.val.binary.data);
+		*condition = list[i];
+		for (int j = 0; j < nordinal; j++)
+			asked->ordinal |=
+				(int) strlen(ordinal[j]) == condition->name.len &&
+				memcmp(ordinal[j], condition->name.data,
+					   condition->name.len) == 0;
+		/* what is not ordinal may be a set */
+		failpat_condition_check(condition,
+								asked->ordinal ? FP_ORDINAL : FP_SET, false);
+		asked->numbers = palloc_array(double, (Size) condition->nvalues + 1);
+		for (int v = 0; v < condition->nvalues && asked->ordinal; v++)
+			(void) fp_number_parse(condition->values[v].data,
+								   condition->values[v].len,
+								   &asked->numbers[v]);
 	}
 	MemoryContextSwitchTo(old_cx);
 	return result;
@@ -223,48 +79,48 @@ failpat_conditions_read(Jsonb *conditions, const char *const *ordinal,
 
 /* --- matching ---------------------------------------------------------- */
 
+/* the number that a scalar of an observation is, if it is one */
+static bool
+number_of(const JsonbValue *json, double *number)
+{
+	if (json->type == jbvNumeric)
+	{
+		*number = DatumGetFloat8(
+			DirectFunctionCall1(numeric_float8_no_overflow,
+								NumericGetDatum(json->val.numeric)));
+		return true;
+	}
+	return json->type == jbvString &&
+		   fp_number_parse(json->val.string.val, json->val.string.len, number);
+}
+
 /* Is a scalar of an observation this value? */
 static bool
-is_value(const Value *value, const JsonbValue *json, bool ordinal)
+is_value(const Asked *asked, int v, const JsonbValue *json)
 {
-	char *text;
-	int	  len;
+	double number;
 
-	if (json->type == jbvString && !ordinal)
-		return json->val.string.len == value->len &&
-			   memcmp(json->val.string.val, value->text, value->len) == 0;
-	if (json->type == jbvNumeric && ordinal)
-		return value->is_number &&
-			   DatumGetFloat8(
-				   DirectFunctionCall1(numeric_float8_no_overflow,
-									   NumericGetDatum(json->val.numeric))) ==
-				   value->number;
+	if (asked->ordinal)
+		return number_of(json, &number) && number == asked->numbers[v];
 	if (json->type != jbvString && json->type != jbvNumeric &&
 		json->type != jbvBool)
 		return false;
-	text = scalar_text(json, &len);
-	if (ordinal)
-	{
-		double number;
-
-		return value->is_number && fp_number_parse(text, len, &number) &&
-			   number == value->number;
-	}
-	return len == value->len && memcmp(text, value->text, len) == 0;
+	return failpat_same_text(failpat_scalar_text(json),
+							 asked->condition.values[v]);
 }
 
 static bool
-has_all(const Condition *condition, JsonbContainer *array)
+has_all(const Asked *asked, JsonbContainer *array)
 {
 	int n = JsonContainerSize(array);
 
-	for (int v = 0; v < condition->nvalues; v++)
+	for (int v = 0; v < asked->condition.nvalues; v++)
 	{
 		bool found = false;
 
 		for (int i = 0; i < n && !found; i++)
-			found = is_value(&condition->values[v],
-							 getIthJsonbValueFromContainer(array, i), false);
+			found =
+				is_value(asked, v, getIthJsonbValueFromContainer(array, i));
 		if (!found)
 			return false;
 	}
@@ -272,49 +128,36 @@ has_all(const Condition *condition, JsonbContainer *array)
 }
 
 static bool
-in_range(const Condition *condition, const JsonbValue *json)
+condition_met(const Asked *asked, Jsonb *dims)
 {
+	const FailpatCondition *condition = &asked->condition;
+	JsonbValue				buf;
+	JsonbValue			   *json =
+		getKeyJsonValueFromContainer(&dims->root, condition->name.data,
+									 condition->name.len, &buf);
 	double number;
-
-	if (json->type == jbvNumeric)
-		number = DatumGetFloat8(
-			DirectFunctionCall1(numeric_float8_no_overflow,
-								NumericGetDatum(json->val.numeric)));
-	else if (json->type != jbvString ||
-			 !fp_number_parse(json->val.string.val, json->val.string.len,
-							  &number))
-		return false;
-	return number >= condition->min && number <= condition->max;
-}
-
-static bool
-condition_met(const Condition *condition, Jsonb *dims)
-{
-	JsonbValue	buf;
-	JsonbValue *json =
-		getKeyJsonValueFromContainer(&dims->root, condition->name,
-									 condition->len, &buf);
-	bool is_array;
+	bool   is_array;
 
 	if (json == NULL || json->type == jbvNull)
-		return condition->test == TEST_NULL;
+		return condition->test == FAILPAT_NULL;
 	is_array =
 		json->type == jbvBinary && JsonContainerIsArray(json->val.binary.data);
 	switch (condition->test)
 	{
-		case TEST_NULL:
+		case FAILPAT_NULL:
 			return false;
-		case TEST_EMPTY:
-			return is_array && JsonContainerSize(json->val.binary.data) == 0;
-		case TEST_RANGE:
-			return !is_array && in_range(condition, json);
-		case TEST_VALUES:
+		case FAILPAT_RANGE:
+			return number_of(json, &number) && number >= condition->min &&
+				   number <= condition->max;
+		case FAILPAT_VALUES:
 			break;
 	}
+	if (condition->nvalues == 0)
+		return is_array && JsonContainerSize(json->val.binary.data) == 0;
 	if (is_array)
-		return has_all(condition, json->val.binary.data);
+		return has_all(asked, json->val.binary.data);
 	for (int v = 0; v < condition->nvalues; v++)
-		if (!is_value(&condition->values[v], json, condition->ordinal))
+		if (!is_value(asked, v, json))
 			return false;
 	return true;
 }
@@ -383,8 +226,9 @@ failpat_conditions_met_sql(PG_FUNCTION_ARGS)
 		cache->args = MemoryContextAlloc(cache->cx, cache->len);
 		memcpy(cache->args, conditions, first);
 		memcpy(cache->args + first, ordinal, second);
-		cache->read =
-			failpat_conditions_read(conditions, names, nnames, cache->cx);
+		/* of the copy: what is read refers to it */
+		cache->read = failpat_conditions_read((Jsonb *) cache->args, names,
+											  nnames, cache->cx);
 	}
 	met = failpat_conditions_met(cache->read, dims);
 	PG_FREE_IF_COPY(dims, 0);

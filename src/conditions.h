@@ -21,8 +21,9 @@
 typedef struct FailpatConditions FailpatConditions;
 
 /*
- * Read conditions, into cx.  ordinal: names of the ordinal dimensions, whose
- * values are compared as numbers.  Errors of class 22.
+ * Read conditions, into cx; the result refers to them.  ordinal: names of the
+ * ordinal dimensions, whose values are compared as numbers.  Errors of class
+ * 22.
  */
 extern FailpatConditions *failpat_conditions_read(Jsonb *conditions,
 												  const char *const *ordinal,

@@ -13,8 +13,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "funcapi.h"
@@ -24,6 +22,7 @@
 #include "utils/numeric.h"
 #include "utils/tuplestore.h"
 
+#include "condition_read.h"
 #include "cube/format.h"
 #include "cube/read.h"
 #include "cubes.h"
@@ -53,178 +52,81 @@ failpat_cube_dim(const FpCube *cube, const char *name, size_t len)
 	return -1; /* not reached */
 }
 
-static void
-bad_condition(const FpDim *dim, const char *what)
-{
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		 errmsg("condition on %s dimension \"%.*s\" %s",
-				fp_dim_kind_name(dim->kind),
-				fp_clip(dim->name.data, dim->name.len), dim->name.data, what),
-		 errhint(
-			 "A condition is a value, an array of values used together, or for an ordinal dimension a number or {\"min\": ..., \"max\": ...}.")));
-}
-
-/* text of a JSON scalar as an observation would have it */
-static char *
-scalar_text(const JsonbValue *value, size_t *len)
-{
-	char *text;
-
-	if (value->type == jbvString)
-	{
-		*len = value->val.string.len;
-		return pnstrdup(value->val.string.val, value->val.string.len);
-	}
-	if (value->type == jbvNumeric)
-		text = DatumGetCString(
-			DirectFunctionCall1(numeric_out,
-								NumericGetDatum(value->val.numeric)));
-	else
-		text = pstrdup(value->val.boolean ? "true" : "false");
-	*len = strlen(text);
-	return text;
-}
-
 /* code of a value of a dimension, 0 for one that it does not have */
 static uint32
-scalar_code(const FpDim *dim, const JsonbValue *value)
+value_code(const FpDim *dim, FailpatText value)
 {
-	size_t len;
-	char  *text = scalar_text(value, &len);
 	double number;
 
 	if (dim->kind != FP_ORDINAL)
-		return fp_cube_find_value(dim, text, len);
-	if (!fp_number_parse(text, len, &number))
-		bad_condition(dim, "has a value that is not a number");
+		return fp_cube_find_value(dim, value.data, value.len);
+	/* it is one: failpat_condition_check has seen to it */
+	if (!fp_number_parse(value.data, value.len, &number))
+		return 0;
 	return fp_cube_find_number(dim, number);
 }
 
-static double
-range_bound(const FpDim *dim, const JsonbValue *value)
-{
-	size_t len;
-	char  *text;
-	double number;
-
-	if (value->type != jbvString && value->type != jbvNumeric)
-		bad_condition(dim, "has a bound that is not a number");
-	text = scalar_text(value, &len);
-	if (!fp_number_parse(text, len, &number))
-		bad_condition(dim, "has a bound that is not a number");
-	return number;
-}
-
+/* a condition in the codes of the cube */
 static void
-read_range(const FpDim *dim, JsonbContainer *object, FpCondition *condition)
+encode_condition(const FpCube *cube, const FailpatCondition *condition,
+				 FpCondition *out)
 {
-	JsonbIterator *it = JsonbIteratorInit(object);
-	JsonbValue	   key;
-	JsonbValue	   value;
-	int			   bounds = 0;
+	const FpDim *dim;
+	uint32		*codes;
 
-	if (dim->kind != FP_ORDINAL)
-		bad_condition(dim, "cannot be a range");
-	condition->test = FP_TEST_RANGE;
-	condition->min = -INFINITY;
-	condition->max = INFINITY;
-	(void) JsonbIteratorNext(&it, &key, true);
-	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	memset(out, 0, sizeof(*out));
+	out->dim =
+		failpat_cube_dim(cube, condition->name.data, condition->name.len);
+	dim = &cube->dims[out->dim];
+	failpat_condition_check(condition, dim->kind, true);
+	switch (condition->test)
 	{
-		(void) JsonbIteratorNext(&it, &value, true);
-		if (key.val.string.len == 3 &&
-			memcmp(key.val.string.val, "min", 3) == 0)
-			condition->min = range_bound(dim, &value);
-		else if (key.val.string.len == 3 &&
-				 memcmp(key.val.string.val, "max", 3) == 0)
-			condition->max = range_bound(dim, &value);
-		else
-			bad_condition(dim, "has a key other than \"min\" and \"max\"");
-		bounds++;
+		case FAILPAT_NULL:
+			out->test = FP_TEST_NULL;
+			return;
+		case FAILPAT_RANGE:
+			out->test = FP_TEST_RANGE;
+			out->min = condition->min;
+			out->max = condition->max;
+			return;
+		case FAILPAT_VALUES:
+			break;
 	}
-	if (bounds == 0)
-		bad_condition(dim, "has neither \"min\" nor \"max\"");
-}
-
-static void
-read_members(const FpDim *dim, JsonbContainer *array, FpCondition *condition)
-{
-	uint32	n = JsonContainerSize(array);
-	uint32 *codes = palloc(((Size) n + 1) * sizeof(uint32));
-
-	if (n != 1 && dim->kind != FP_SET)
-		bad_condition(dim, "must name one value");
-	condition->test = n ? FP_TEST_VALUES : FP_TEST_EMPTY;
-	condition->values = codes;
-	condition->nvalues = n;
-	for (uint32 i = 0; i < n; i++)
+	codes = palloc_array(uint32, (Size) condition->nvalues + 1);
+	out->test = condition->nvalues ? FP_TEST_VALUES : FP_TEST_EMPTY;
+	out->values = codes;
+	out->nvalues = condition->nvalues;
+	for (int i = 0; i < condition->nvalues; i++)
 	{
-		JsonbValue *value = getIthJsonbValueFromContainer(array, i);
-
-		if (value->type != jbvString && value->type != jbvNumeric &&
-			value->type != jbvBool)
-			bad_condition(dim, "has a member that is not a value");
-		codes[i] = scalar_code(dim, value);
+		codes[i] = value_code(dim, condition->values[i]);
 		if (codes[i] == 0)
-			condition->test = FP_TEST_NEVER;
+			out->test = FP_TEST_NEVER;
 	}
+}
+
+bool *
+failpat_cube_match_read(const FpCube *cube, const FailpatCondition *conditions,
+						int n, MemoryContext cx)
+{
+	FpCondition list[FP_MAX_DIMS + 1];
+
+	/* the cube of no rows knows no dimensions, and need not */
+	if (cube->ndims == 0 && cube->ncells == 0)
+		return MemoryContextAllocZero(cx, sizeof(bool));
+	/* names differ, and one more than there are dimensions is an error */
+	for (int i = 0; i < n; i++)
+		encode_condition(cube, &conditions[i], &list[i]);
+	return fp_cube_match(cx, cube, list, n);
 }
 
 bool *
 failpat_cube_match(const FpCube *cube, Jsonb *conditions, MemoryContext cx)
 {
-	FpCondition	   list[FP_MAX_DIMS + 1];
-	int			   n = 0;
-	JsonbIterator *it;
-	JsonbValue	   key;
-	JsonbValue	   value;
+	int				  n;
+	FailpatCondition *list =
+		failpat_read_conditions(conditions, "conditions", false, &n);
 
-	if (!JB_ROOT_IS_OBJECT(conditions))
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("argument \"conditions\" must be a JSON object"),
-			 errhint(
-				 "For example: {\"character\": \"5\", \"lora\": [\"3\", \"7\"], \"segment_position\": {\"min\": 6}}")));
-	/* the cube of no rows knows no dimensions, and need not */
-	if (cube->ndims == 0 && cube->ncells == 0)
-		return palloc0(sizeof(bool));
-	it = JsonbIteratorInit(&conditions->root);
-	(void) JsonbIteratorNext(&it, &key, true);
-	/* keys are unique, and one more than there are dimensions is an error */
-	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
-	{
-		FpCondition *condition = &list[n++];
-		const FpDim *dim;
-		uint32		*code;
-
-		memset(condition, 0, sizeof(*condition));
-		condition->dim =
-			failpat_cube_dim(cube, key.val.string.val, key.val.string.len);
-		dim = &cube->dims[condition->dim];
-		(void) JsonbIteratorNext(&it, &value, true);
-		switch (value.type)
-		{
-			case jbvNull:
-				condition->test = FP_TEST_NULL;
-				break;
-			case jbvBinary:
-				if (JsonContainerIsObject(value.val.binary.data))
-					read_range(dim, value.val.binary.data, condition);
-				else
-					read_members(dim, value.val.binary.data, condition);
-				break;
-			default:
-				code = palloc(sizeof(uint32));
-				*code = scalar_code(dim, &value);
-				condition->test = *code ? FP_TEST_VALUES : FP_TEST_NEVER;
-				condition->values = code;
-				condition->nvalues = 1;
-		}
-	}
-	return fp_cube_match(cx, cube, list, n);
+	return failpat_cube_match_read(cube, list, n, cx);
 }
 
 /* fp_slice(cube, conditions jsonb) -> the cube of the cells that meet them */

@@ -16,6 +16,7 @@
 #include "utils/expandeddatum.h"
 #include "utils/jsonb.h"
 
+#include "condition_read.h"
 #include "cube/build.h"
 #include "cube/cube.h"
 
@@ -38,18 +39,17 @@ extern Datum failpat_cube_to_datum(const FpCube *cube, MemoryContext cx);
 /*
  * Which cells of a cube meet all conditions: a flag per cell, in cx.
  *
- * conditions is an object {"dimension": condition}.  A condition is
- *	- a scalar: the value equals it (an ordinal one as a number), or the set
- *	  has it as a member;
- *	- an array: the set has all of them as members; []: the empty set;
- *	- {"min": ..., "max": ...}, one or both: an ordinal value between them,
- *	  both included;
- *	- null: it is not recorded.
+ * Conditions are as in condition_read.h.
  * Unknown values match nothing; an unknown dimension, or a condition that
  * does not fit the kind of its dimension, is an error of class 22.
  */
 extern bool *failpat_cube_match(const FpCube *cube, Jsonb *conditions,
 								MemoryContext cx);
+
+/* the same of n conditions that have been read, on different dimensions */
+extern bool *failpat_cube_match_read(const FpCube			*cube,
+									 const FailpatCondition *conditions, int n,
+									 MemoryContext cx);
 
 /*
  * The conditions on dimensions that the cube has.  A dimension that it does not

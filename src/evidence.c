@@ -26,6 +26,7 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
+#include "condition_read.h"
 #include "cubes.h"
 #include "failpat.h"
 #include "stats/evalue.h"
@@ -38,34 +39,15 @@
  * value of it was: then nothing meets them.
  */
 static bool
-fits(const FpCube *cube, Jsonb *conditions)
+fits(const FpCube *cube, const FailpatCondition *conditions, int n)
 {
-	JsonbIterator *it;
-	JsonbValue	   key;
-	JsonbValue	   value;
-
-	if (!JB_ROOT_IS_OBJECT(conditions))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"conditions\" must hold JSON objects")));
-	it = JsonbIteratorInit(&conditions->root);
-	(void) JsonbIteratorNext(&it, &key, true);
-	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	for (int i = 0; i < n; i++)
 	{
-		int d = fp_cube_find_dim(cube, key.val.string.val, key.val.string.len);
+		const FailpatText *name = &conditions[i].name;
+		int				   d = fp_cube_find_dim(cube, name->data, name->len);
 
-		(void) JsonbIteratorNext(&it, &value, true);
-		if (d < 0)
-			return false;
-		if (value.type != jbvBinary)
-			continue;
-		if (JsonContainerIsObject(value.val.binary.data))
-		{
-			if (cube->dims[d].kind != FP_ORDINAL)
-				return false;
-		}
-		else if (cube->dims[d].kind != FP_SET &&
-				 JsonContainerSize(value.val.binary.data) != 1)
+		if (d < 0 ||
+			!failpat_condition_fits(&conditions[i], cube->dims[d].kind))
 			return false;
 	}
 	return true;
@@ -120,13 +102,16 @@ failpat_sql_pattern_counts(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(one_cx);
 	for (int i = 0; i < noutside; i++)
 	{
-		Jsonb *asked = DatumGetJsonbP(outside[i]);
-		bool  *met;
+		int				  nasked;
+		FailpatCondition *asked =
+			failpat_read_conditions(DatumGetJsonbP(outside[i]), "outside",
+									false, &nasked);
+		bool *met;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!fits(cube, asked))
+		if (!fits(cube, asked, nasked))
 			continue;
-		met = failpat_cube_match(cube, asked, one_cx);
+		met = failpat_cube_match_read(cube, asked, nasked, one_cx);
 		for (uint64 c = 0; c < cube->ncells; c++)
 			left_out[c] |= met[c];
 		MemoryContextReset(one_cx);
@@ -139,16 +124,19 @@ failpat_sql_pattern_counts(PG_FUNCTION_ARGS)
 		}
 	for (int i = 0; i < n; i++)
 	{
-		Jsonb *asked = DatumGetJsonbP(conditions[i]);
-		int64  trials = 0;
-		int64  failures = 0;
-		Datum  values[5];
-		bool   nulls[5] = {false};
+		int				  nasked;
+		FailpatCondition *asked =
+			failpat_read_conditions(DatumGetJsonbP(conditions[i]),
+									"conditions", false, &nasked);
+		int64 trials = 0;
+		int64 failures = 0;
+		Datum values[5];
+		bool  nulls[5] = {false};
 
 		CHECK_FOR_INTERRUPTS();
-		if (fits(cube, asked))
+		if (fits(cube, asked, nasked))
 		{
-			bool *met = failpat_cube_match(cube, asked, one_cx);
+			bool *met = failpat_cube_match_read(cube, asked, nasked, one_cx);
 
 			for (uint64 c = 0; c < cube->ncells; c++)
 				if (met[c] && !left_out[c])

@@ -19,10 +19,10 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
+#include "condition_read.h"
 #include "cubes.h"
 #include "failpat.h"
 #include "mine/explain.h"
@@ -53,13 +53,13 @@ enum
 	NCOLS
 };
 
-/* One condition: its dimension and its value as JSON text. */
+/* One condition that is tested by itself: a value, a member, a range. */
 typedef struct Part
 {
-	char *name;
-	char *value;
-	bool  member; /* of a set */
-	char *wider[2];
+	FailpatCondition condition;
+	bool			 member; /* one of an array, whose name it has */
+	FailpatCondition wider[2];
+	bool			 has_wider;
 } Part;
 
 static const char *const gate_names[] = {"size",		"marginal",
@@ -67,170 +67,109 @@ static const char *const gate_names[] = {"size",		"marginal",
 										 "interaction", "redundant",
 										 "confounder",	"result"};
 
-static Jsonb *
-parse_json(const char *text)
-{
-	return DatumGetJsonbP(
-		DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
-}
-
-static char *
-json_text(JsonbValue *value)
-{
-	Jsonb *json = JsonbValueToJsonb(value);
-
-	return JsonbToCString(NULL, &json->root, VARSIZE(json));
-}
-
-/* the cells of the cube that meet one condition */
-static bool *
-cells_of(const FpCube *cube, const char *name, const char *value,
-		 MemoryContext cx)
-{
-	StringInfoData json;
-
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '{');
-	escape_json(&json, name);
-	appendStringInfo(&json, ": %s}", value);
-	return failpat_cube_match(cube, parse_json(json.data), cx);
-}
-
 static void
-not_a_pattern(const char *name)
+not_a_pattern(FailpatText name)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("condition on dimension \"%s\" is not one of a pattern",
-					name),
+			 errmsg("condition on dimension \"%.*s\" is not one of a pattern",
+					fp_clip(name.data, name.len), name.data),
 			 errdetail("A pattern has values, arrays of values used together, "
 					   "and ranges of ordinal dimensions.")));
+}
+
+static Part *
+add_part(Part *parts, int *n)
+{
+	if (*n == FP_MAX_ARITY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a pattern has at most %d conditions", FP_MAX_ARITY)));
+	memset(&parts[*n], 0, sizeof(Part));
+	return &parts[(*n)++];
 }
 
 /* Takes the conditions apart; returns how many there are. */
 static int
 read_parts(Jsonb *conditions, Part *parts)
 {
-	JsonbIterator *it;
-	JsonbValue	   item;
-	int			   n = 0;
+	int				  nread;
+	FailpatCondition *read =
+		failpat_read_conditions(conditions, "conditions", false, &nread);
+	int n = 0;
 
-	if (!JB_ROOT_IS_OBJECT(conditions) || JB_ROOT_COUNT(conditions) == 0)
+	if (nread == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("conditions must be a JSON object, and not empty")));
-	it = JsonbIteratorInit(&conditions->root);
-	(void) JsonbIteratorNext(&it, &item, true);
-	while (JsonbIteratorNext(&it, &item, true) == WJB_KEY)
+	for (int c = 0; c < nread; c++)
 	{
-		char  *name = pnstrdup(item.val.string.val, item.val.string.len);
-		Jsonb *inner;
-		int	   first = n;
+		int	  first = n;
+		Part *part;
 
-		(void) JsonbIteratorNext(&it, &item, true);
-		if (item.type == jbvNull)
-			not_a_pattern(name);
-		if (item.type == jbvBinary &&
-			JsonContainerIsArray(item.val.binary.data))
+		if (read[c].test == FAILPAT_NULL ||
+			(read[c].test == FAILPAT_VALUES && read[c].nvalues == 0))
+			not_a_pattern(read[c].name);
+		for (int v = 0; v < read[c].nvalues; v++)
 		{
-			JsonbIterator *in;
-			JsonbValue	   member;
+			bool known = false;
 
-			inner = JsonbValueToJsonb(&item);
-			in = JsonbIteratorInit(&inner->root);
-			(void) JsonbIteratorNext(&in, &member, true);
-			while (JsonbIteratorNext(&in, &member, true) == WJB_ELEM)
-			{
-				char *value = json_text(&member);
-				bool  known = false;
-
-				for (int i = first; i < n; i++)
-					known |= strcmp(parts[i].value, value) == 0;
-				if (known)
-					continue;
-				if (n == FP_MAX_ARITY)
-					goto too_many;
-				memset(&parts[n], 0, sizeof(Part));
-				parts[n].name = name;
-				parts[n].member = true;
-				parts[n++].value = value;
-			}
-			if (n == first)
-				not_a_pattern(name);
+			for (int i = first; i < n; i++)
+				known |= failpat_same_text(*parts[i].condition.values,
+										   read[c].values[v]);
+			if (known)
+				continue;
+			part = add_part(parts, &n);
+			part->condition = read[c];
+			part->condition.values = &read[c].values[v];
+			part->condition.nvalues = 1;
+			part->member = read[c].array;
+		}
+		if (read[c].test == FAILPAT_VALUES)
 			continue;
-		}
-		if (n == FP_MAX_ARITY)
-			goto too_many;
-		memset(&parts[n], 0, sizeof(Part));
-		parts[n].name = name;
-		parts[n].value = json_text(&item);
-		if (item.type == jbvBinary)
-		{
-			JsonbValue	buffer[2];
-			JsonbValue *bound[2];
-
-			inner = JsonbValueToJsonb(&item);
-			bound[0] = getKeyJsonValueFromContainer(&inner->root, "max", 3,
-													&buffer[0]);
-			bound[1] = getKeyJsonValueFromContainer(&inner->root, "min", 3,
-													&buffer[1]);
-			if (bound[0] && bound[1])
-			{
-				parts[n].wider[0] =
-					psprintf("{\"max\": %s}", json_text(bound[0]));
-				parts[n].wider[1] =
-					psprintf("{\"min\": %s}", json_text(bound[1]));
-			}
-		}
-		n++;
+		part = add_part(parts, &n);
+		part->condition = read[c];
+		part->has_wider =
+			read[c].min_text.data != NULL && read[c].max_text.data != NULL;
+		part->wider[0] = part->wider[1] = read[c];
+		part->wider[0].min_text.data = NULL;
+		part->wider[0].min = -INFINITY;
+		part->wider[1].max_text.data = NULL;
+		part->wider[1].max = INFINITY;
 	}
 	return n;
-
-too_many:
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("a pattern has at most %d conditions", FP_MAX_ARITY)));
-	return 0;
 }
 
 /* the key of the parts in mask; which >= 0: part item in its wider form */
 static char *
 key_of(const Part *parts, int n, uint32 mask, int item, int which)
 {
-	StringInfoData json;
-	bool		   first = true;
+	FailpatCondition list[FP_MAX_ARITY];
+	int				 nlist = 0;
 
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '{');
 	for (int i = 0; i < n; i++)
 	{
+		FailpatCondition *to = &list[nlist];
+
 		if ((mask & (1u << i)) == 0)
 			continue;
-		if (!first)
-			appendStringInfoString(&json, ", ");
-		first = false;
-		escape_json(&json, parts[i].name);
-		appendStringInfoString(&json, ": ");
+		*to = i == item && which >= 0 ? parts[i].wider[which]
+									  : parts[i].condition;
+		nlist++;
 		if (!parts[i].member)
-		{
-			appendStringInfoString(&json, i == item && which >= 0
-											  ? parts[i].wider[which]
-											  : parts[i].value);
 			continue;
-		}
 		/* all members of the set at once */
-		appendStringInfo(&json, "[%s", parts[i].value);
-		for (int j = i + 1; j < n; j++)
-			if (parts[j].member && parts[j].name == parts[i].name &&
-				(mask & (1u << j)) != 0)
+		to->values = palloc_array(FailpatText, n);
+		to->nvalues = 0;
+		for (int j = i; j < n; j++)
+			if (parts[j].member && (mask & (1u << j)) != 0 &&
+				failpat_same_text(parts[j].condition.name, to->name))
 			{
-				appendStringInfo(&json, ", %s", parts[j].value);
+				to->values[to->nvalues++] = *parts[j].condition.values;
 				mask &= ~(1u << j);
 			}
-		appendStringInfoChar(&json, ']');
 	}
-	appendStringInfoChar(&json, '}');
-	return failpat_pattern_key(parse_json(json.data), NULL);
+	return failpat_pattern_key_read(list, nlist, NULL);
 }
 
 static char *
@@ -388,15 +327,16 @@ explain_cubes(FunctionCallInfo fcinfo, bool stacked)
 	memset(items, 0, sizeof(items));
 	for (int i = 0; i < n; i++)
 	{
-		items[i].dim =
-			failpat_cube_dim(cube, parts[i].name, strlen(parts[i].name));
+		const FailpatText *name = &parts[i].condition.name;
+
+		items[i].dim = failpat_cube_dim(cube, name->data, name->len);
 		if (cube->dims[items[i].dim].kind == FP_STRATUM)
-			not_a_pattern(parts[i].name);
-		items[i].cells = cells_of(cube, parts[i].name, parts[i].value, cx);
-		for (int w = 0; w < 2; w++)
-			if (parts[i].wider[w] != NULL)
-				items[i].wider[w] =
-					cells_of(cube, parts[i].name, parts[i].wider[w], cx);
+			not_a_pattern(*name);
+		items[i].cells =
+			failpat_cube_match_read(cube, &parts[i].condition, 1, cx);
+		for (int w = 0; w < 2 && parts[i].has_wider; w++)
+			items[i].wider[w] =
+				failpat_cube_match_read(cube, &parts[i].wider[w], 1, cx);
 	}
 	explanation = fp_explain(cube, &options, items, n, cx);
 	for (int i = 0; i < explanation->nrows; i++)

@@ -17,8 +17,9 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
-#include "utils/numeric.h"
 
+#include "condition_read.h"
+#include "failpat.h"
 #include "pattern_text.h"
 
 #if PG_VERSION_NUM >= 160000
@@ -60,32 +61,6 @@ typedef struct TextCondition
 PG_FUNCTION_INFO_V1(failpat_sql_pattern_key);
 PG_FUNCTION_INFO_V1(failpat_sql_pattern_text);
 
-static char *
-scalar_text(const char *name, JsonbValue *value)
-{
-	switch (value->type)
-	{
-		case jbvString:
-			return pnstrdup(value->val.string.val, value->val.string.len);
-		case jbvNumeric:
-			return DatumGetCString(
-				DirectFunctionCall1(numeric_out,
-									NumericGetDatum(value->val.numeric)));
-		case jbvBool:
-			return pstrdup(value->val.boolean ? "true" : "false");
-		default:
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("condition on dimension \"%s\" is not one of a "
-							"pattern",
-							name),
-					 errdetail("A pattern has values, arrays of values used "
-							   "together, and ranges {\"min\": ..., "
-							   "\"max\": ...}.")));
-	}
-	return NULL;
-}
-
 static int
 compare_strings(const void *a, const void *b)
 {
@@ -125,61 +100,37 @@ get_object_member(Jsonb *object, const char *name)
 }
 
 static void
-read_condition(TextCondition *condition, JsonbValue *value)
+read_condition(TextCondition *condition, const FailpatCondition *read)
 {
-	Jsonb *inner;
+	int distinct = 0;
 
-	if (value->type != jbvBinary)
+	if (read->test == FAILPAT_RANGE)
 	{
-		condition->nvalues = 1;
-		condition->values = palloc(sizeof(char *));
-		condition->values[0] = scalar_text(condition->name, value);
+		if (read->min_text.data != NULL)
+			condition->min = failpat_text_copy(read->min_text);
+		if (read->max_text.data != NULL)
+			condition->max = failpat_text_copy(read->max_text);
 		return;
 	}
-	inner = JsonbValueToJsonb(value);
-	if (JB_ROOT_IS_ARRAY(inner))
-	{
-		JsonbIterator	  *it = JsonbIteratorInit(&inner->root);
-		JsonbIteratorToken token;
-		JsonbValue		   element;
-		int				   distinct = 0;
-
-		condition->values =
-			palloc(sizeof(char *) * (JB_ROOT_COUNT(inner) + 1));
-		while ((token = JsonbIteratorNext(&it, &element, true)) != WJB_DONE)
-			if (token == WJB_ELEM)
-				condition->values[condition->nvalues++] =
-					scalar_text(condition->name, &element);
-		if (condition->nvalues == 0)
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("condition on dimension \"%s\" is empty",
-								   condition->name)));
-		qsort(condition->values, condition->nvalues, sizeof(char *),
-			  compare_strings);
-		for (int i = 0; i < condition->nvalues; i++)
-			if (i == 0 ||
-				strcmp(condition->values[i], condition->values[i - 1]) != 0)
-				condition->values[distinct++] = condition->values[i];
-		condition->nvalues = distinct;
-	}
-	else
-	{
-		JsonbValue	buffer;
-		JsonbValue *found;
-
-		found = get_member(inner, "min", &buffer);
-		if (found != NULL && found->type != jbvNull)
-			condition->min = scalar_text(condition->name, found);
-		found = get_member(inner, "max", &buffer);
-		if (found != NULL && found->type != jbvNull)
-			condition->max = scalar_text(condition->name, found);
-		if (condition->min == NULL && condition->max == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("range on dimension \"%s\" has neither \"min\" "
-							"nor \"max\"",
-							condition->name)));
-	}
+	if (read->test == FAILPAT_NULL || read->nvalues == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("condition on dimension \"%.*s\" is not one of a "
+						"pattern",
+						fp_clip(read->name.data, read->name.len),
+						read->name.data),
+				 errdetail("A pattern has values, arrays of values used "
+						   "together, and ranges {\"min\": ..., "
+						   "\"max\": ...}.")));
+	condition->values = palloc_array(char *, read->nvalues);
+	for (int i = 0; i < read->nvalues; i++)
+		condition->values[i] = failpat_text_copy(read->values[i]);
+	qsort(condition->values, read->nvalues, sizeof(char *), compare_strings);
+	for (int i = 0; i < read->nvalues; i++)
+		if (i == 0 ||
+			strcmp(condition->values[i], condition->values[i - 1]) != 0)
+			condition->values[distinct++] = condition->values[i];
+	condition->nvalues = distinct;
 }
 
 static int
@@ -193,42 +144,31 @@ compare_conditions(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+/* Conditions with the words for them, in the order in which keys have them. */
 static TextCondition *
-read_conditions(Jsonb *conditions, Jsonb *dimensions, int *n)
+put_in_words(const FailpatCondition *conditions, int n, Jsonb *dimensions)
 {
-	JsonbIterator	  *it;
-	JsonbIteratorToken token;
-	JsonbValue		   item;
-	TextCondition	  *result;
+	TextCondition *result = palloc0_array(TextCondition, (Size) n + 1);
 
-	if (!JB_ROOT_IS_OBJECT(conditions))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("conditions must be a JSON object")));
 	if (dimensions != NULL && !JB_ROOT_IS_OBJECT(dimensions))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("dimensions must be a JSON object")));
-	if (JB_ROOT_COUNT(conditions) == 0)
+	if (n == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("a pattern has at least one condition")));
-	result = palloc0(sizeof(TextCondition) * JB_ROOT_COUNT(conditions));
-	*n = 0;
-	it = JsonbIteratorInit(&conditions->root);
-	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
+	for (int i = 0; i < n; i++)
 	{
-		TextCondition *condition;
+		TextCondition *condition = &result[i];
 		Jsonb		  *about;
 
-		if (token != WJB_KEY)
-			continue;
-		condition = &result[(*n)++];
-		condition->name = pnstrdup(item.val.string.val, item.val.string.len);
+		condition->name = failpat_text_copy(conditions[i].name);
 		condition->rank = lengthof(known_dimensions);
-		for (int i = 0; i < lengthof(known_dimensions); i++)
-			if (strcmp(condition->name, known_dimensions[i].name) == 0)
+		for (int k = 0; k < lengthof(known_dimensions); k++)
+			if (strcmp(condition->name, known_dimensions[k].name) == 0)
 			{
-				condition->rank = i;
-				condition->key = pstrdup(known_dimensions[i].key);
-				condition->title = pstrdup(known_dimensions[i].title);
+				condition->rank = k;
+				condition->key = pstrdup(known_dimensions[k].key);
+				condition->title = pstrdup(known_dimensions[k].title);
 			}
 		about = get_object_member(dimensions, condition->name);
 		if (about != NULL)
@@ -242,11 +182,9 @@ read_conditions(Jsonb *conditions, Jsonb *dimensions, int *n)
 				condition->title = title;
 			condition->labels = get_object_member(about, "labels");
 		}
-		if (JsonbIteratorNext(&it, &item, true) != WJB_VALUE)
-			elog(ERROR, "internal error: a JSON key without a value");
-		read_condition(condition, &item);
+		read_condition(condition, &conditions[i]);
 	}
-	qsort(result, *n, sizeof(TextCondition), compare_conditions);
+	qsort(result, n, sizeof(TextCondition), compare_conditions);
 	return result;
 }
 
@@ -281,10 +219,10 @@ append_range(StringInfo to, const TextCondition *condition, bool key)
 }
 
 char *
-failpat_pattern_key(Jsonb *conditions, Jsonb *dimensions)
+failpat_pattern_key_read(const FailpatCondition *conditions, int n,
+						 Jsonb *dimensions)
 {
-	int			   n;
-	TextCondition *list = read_conditions(conditions, dimensions, &n);
+	TextCondition *list = put_in_words(conditions, n, dimensions);
 	StringInfoData key;
 
 	initStringInfo(&key);
@@ -304,6 +242,16 @@ failpat_pattern_key(Jsonb *conditions, Jsonb *dimensions)
 		}
 	}
 	return key.data;
+}
+
+char *
+failpat_pattern_key(Jsonb *conditions, Jsonb *dimensions)
+{
+	int				  n;
+	FailpatCondition *list =
+		failpat_read_conditions(conditions, "conditions", true, &n);
+
+	return failpat_pattern_key_read(list, n, dimensions);
 }
 
 /* the name of a dimension for people: "cfg_scale" is "cfg scale" */
@@ -333,8 +281,10 @@ char *
 failpat_pattern_text(Jsonb *conditions, Jsonb *dimensions, bool better,
 					 const char *check)
 {
-	int			   n;
-	TextCondition *list = read_conditions(conditions, dimensions, &n);
+	int				  n;
+	FailpatCondition *read =
+		failpat_read_conditions(conditions, "conditions", true, &n);
+	TextCondition *list = put_in_words(read, n, dimensions);
 	StringInfoData text;
 	int			   nranges = 0;
 	bool		   first = true;

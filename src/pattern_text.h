@@ -14,6 +14,8 @@
 
 #include "utils/jsonb.h"
 
+#include "condition_read.h"
+
 /*
  * The key of a pattern, "w:5:l:3:c:12:st:7:sp:6+", palloc'd.  conditions as
  * everywhere in failpat; dimensions (or NULL) may name other prefixes:
@@ -24,6 +26,10 @@
  * of a pattern.
  */
 extern char *failpat_pattern_key(Jsonb *conditions, Jsonb *dimensions);
+
+/* the same of n conditions that have been read, on different dimensions */
+extern char *failpat_pattern_key_read(const FailpatCondition *conditions,
+									  int n, Jsonb *dimensions);
 
 /*
  * The sentence, "LoRA X + Character Y fails at segment 6+", palloc'd.

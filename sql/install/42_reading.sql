@@ -93,8 +93,8 @@ BEGIN
     WHERE x.source = fp_labels.source AND x.name = fp_labels.dimension;
     -- A look-up that is gone or forbidden leaves the values themselves.
     SELECT k.atttypid INTO key_type
-    FROM pg_attribute k JOIN pg_attribute l ON l.attrelid = k.attrelid
-    WHERE k.attrelid = d.label_table AND k.attname = d.label_key AND NOT k.attisdropped
+    FROM pg_attribute k JOIN pg_attribute l ON l.attrelid = k.attrelid JOIN pg_class c ON c.oid = k.attrelid
+    WHERE has_schema_privilege(c.relnamespace, 'USAGE') AND k.attrelid = d.label_table AND k.attname = d.label_key AND NOT k.attisdropped
       AND l.attname = d.label_column AND NOT l.attisdropped
       AND has_column_privilege(k.attrelid, k.attnum, 'SELECT')
       AND has_column_privilege(l.attrelid, l.attnum, 'SELECT');

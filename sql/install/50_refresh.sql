@@ -172,7 +172,6 @@ AS $fn$
 #variable_conflict use_column
 DECLARE
     d fp_dimensions;
-    vals text[];
     labels jsonb;
     words jsonb := '{}';
 BEGIN
@@ -180,17 +179,10 @@ BEGIN
              WHERE x.source = fp_condition_words.source AND fp_condition_words.conditions ? x.name LOOP
         labels := NULL;
         IF d.label_table IS NOT NULL THEN
-            vals := CASE jsonb_typeof(conditions -> d.name)
-                WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(conditions -> d.name))
-                WHEN 'object' THEN '{}' ELSE ARRAY[conditions ->> d.name] END;
-            BEGIN
-                -- printed, not cast: see fp_labels
-                EXECUTE format('SELECT jsonb_object_agg(k, l) FROM (SELECT format(''%%s'', %1$I) AS k, min(nullif(format(''%%s'', %2$I), '''')) AS l FROM %3$s '
-                               'WHERE format(''%%s'', %1$I) = ANY ($1) GROUP BY 1) named',
-                               d.label_key, d.label_column, d.label_table) INTO labels USING vals;
-            EXCEPTION WHEN undefined_table OR undefined_column OR insufficient_privilege OR syntax_error THEN
-                labels := NULL; -- the values speak for themselves
-            END;
+            SELECT jsonb_object_agg(l.value, l.label) INTO labels
+            FROM fp_labels(fp_condition_words.source, d.name, CASE jsonb_typeof(conditions -> d.name)
+                WHEN 'array' THEN ARRAY(SELECT DISTINCT jsonb_array_elements_text(conditions -> d.name))
+                WHEN 'object' THEN '{}' ELSE ARRAY[conditions ->> d.name] END) l;
         END IF;
         words := words || jsonb_build_object(d.name, jsonb_strip_nulls(jsonb_build_object(
             'key', d.key_prefix, 'title', d.title, 'labels', labels)));

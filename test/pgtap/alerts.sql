@@ -103,7 +103,7 @@ SELECT is(pg_temp.told(jsonb_build_object('lora', (SELECT jsonb_agg(g) FROM gene
           'which are compared all the same');
 SELECT throws_ok($$SELECT * FROM fp_check_combo('[]')$$, '22023', 'argument "combo" must be a JSON object');
 SELECT throws_ok($$SELECT * FROM fp_check_combo('{"lora": {"above": 3}}')$$, '22023',
-                 'argument "combo": "lora" has a key other than "min" and "max"');
+                 'condition on dimension "lora" has a key other than "min" and "max"');
 
 -- Status.
 SELECT is(pg_temp.told('{"model": "2", "segment_position": 9}'), NULL, 'a resolved pattern raises no alert');
