@@ -91,7 +91,7 @@ COMMENT ON COLUMN failure_patterns.updated_at IS 'when the row last changed';
 
 CREATE TABLE pattern_fixes (
     id bigserial PRIMARY KEY,
-    pattern_id bigint NOT NULL REFERENCES failure_patterns ON UPDATE CASCADE ON DELETE CASCADE,
+    pattern_id bigint NOT NULL,
     fix_description text NOT NULL,
     fix_parameters jsonb,
     effectiveness text,

@@ -7,7 +7,7 @@
 -- history loaded late) changes counts, rates and status, never the e-value.
 
 CREATE TABLE fp_evidence (
-    pattern_id bigint PRIMARY KEY REFERENCES failure_patterns ON UPDATE CASCADE ON DELETE CASCADE,
+    pattern_id bigint PRIMARY KEY,
     rank bigint,
     promoted_through timestamptz,
     conditions jsonb NOT NULL,
@@ -38,7 +38,7 @@ COMMENT ON COLUMN fp_evidence.resolved_at IS 'when it was found to be resolved';
 COMMENT ON COLUMN fp_evidence.resolved_through IS 'newest bucket that was seen then';
 
 CREATE TABLE fp_pattern_buckets (
-    pattern_id bigint REFERENCES failure_patterns ON UPDATE CASCADE ON DELETE CASCADE,
+    pattern_id bigint,
     residual boolean,
     bucket timestamptz,
     trials bigint NOT NULL,

@@ -39,12 +39,13 @@ CREATE FUNCTION fp_keep_margins()
 AS $fn$
 BEGIN
     IF TG_OP <> 'INSERT' THEN
-        DELETE FROM fp_margins m USING fp_dimensions a, fp_dimensions b
-        WHERE a.source = OLD.source AND b.source = OLD.source AND a.name < b.name
-          AND m.source = OLD.source AND m.row_dim = a.name AND m.col_dim = b.name AND m.bucket = OLD.bucket;
+        DELETE FROM fp_margins m USING fp_cube_dims(OLD.cube) a, fp_cube_dims(OLD.cube) b
+        WHERE m.source = OLD.source AND m.row_dim = a.name AND m.col_dim = b.name AND m.bucket = OLD.bucket;
     END IF;
+    -- the cube itself says how many dimensions there are: a restore loads
+    -- fp_cubes before fp_dimensions
     IF TG_OP <> 'DELETE'
-       AND (SELECT count(*) FROM fp_dimensions d WHERE d.source = NEW.source) BETWEEN 2 AND 10 THEN
+       AND (SELECT count(*) FROM fp_cube_dims(NEW.cube) d WHERE d.kind <> 'stratum') BETWEEN 2 AND 10 THEN
         INSERT INTO fp_margins AS m
         SELECT NEW.source, p.row_dim, p.col_dim, NEW.bucket, p.pair FROM fp_cube_pairs(NEW.cube) p
         ON CONFLICT (source, row_dim, col_dim, bucket) DO UPDATE SET cube = EXCLUDED.cube;

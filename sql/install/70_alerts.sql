@@ -83,7 +83,7 @@ COMMENT ON FUNCTION fp_combo_meets(jsonb, jsonb) IS
     'does a combination (or the dims of an observation) meet the conditions of a pattern';
 
 CREATE TABLE fp_alternatives (
-    pattern_id bigint PRIMARY KEY REFERENCES failure_patterns ON DELETE CASCADE,
+    pattern_id bigint PRIMARY KEY,
     alternatives jsonb NOT NULL,
     computed_at timestamptz NOT NULL DEFAULT now()
 );
@@ -94,7 +94,7 @@ COMMENT ON COLUMN fp_alternatives.alternatives IS
 COMMENT ON COLUMN fp_alternatives.computed_at IS 'when they were computed';
 
 CREATE TABLE fp_mutes (
-    pattern_id bigint NOT NULL REFERENCES failure_patterns ON DELETE CASCADE,
+    pattern_id bigint NOT NULL,
     user_id bigint,
     until timestamptz,
     reason text,
@@ -110,7 +110,7 @@ COMMENT ON COLUMN fp_mutes.created_at IS 'since when';
 
 CREATE TABLE fp_alert_log (
     at timestamptz NOT NULL DEFAULT now(),
-    pattern_id bigint NOT NULL REFERENCES failure_patterns ON DELETE CASCADE,
+    pattern_id bigint NOT NULL,
     user_id bigint,
     job text,
     combo jsonb

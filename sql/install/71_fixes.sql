@@ -6,7 +6,7 @@ COMMENT ON COLUMN pattern_fixes.note_ids IS
     'the compatibility notes (asset_notes) that tell of the fix, one per asset; NULL only before it was looked for assets';
 
 CREATE TABLE fp_fix_effects (
-    fix_id bigint PRIMARY KEY REFERENCES pattern_fixes ON DELETE CASCADE,
+    fix_id bigint PRIMARY KEY,
     basis text NOT NULL CHECK (basis IN ('parameters', 'time')),
     without_failures bigint NOT NULL,
     without_trials bigint NOT NULL,

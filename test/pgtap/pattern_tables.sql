@@ -9,7 +9,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET search_path = failpat, public, tap;
-SELECT plan(33);
+SELECT plan(40);
 
 -- The types that the platform's driver decodes, strictly.
 SELECT col_type_is('failpat', 'failure_patterns', c, t, c || ' is ' || t)
@@ -51,6 +51,32 @@ UPDATE failure_patterns SET dimension_character_id = 14 WHERE pattern_key LIKE '
 SELECT is((SELECT dimension_avatar_id FROM failure_patterns WHERE pattern_key LIKE 'w:5%'), 14::bigint, 'and back');
 DELETE FROM failure_patterns WHERE pattern_key LIKE 'w:5%';
 SELECT is((SELECT count(*) FROM pattern_fixes), 0::bigint, 'a pattern''s fixes go with it');
+-- References without foreign keys, which a parallel restore does not bear.
+SELECT is_empty($$SELECT conname FROM pg_constraint WHERE contype = 'f' AND connamespace = 'failpat'::regnamespace$$,
+    'no foreign key that would depend on the order of a restore');
+SELECT throws_ok($$INSERT INTO pattern_fixes (pattern_id, fix_description, reported_by_id) VALUES (4711, 'x', 1)$$,
+    '23503', 'there is no failure pattern 4711', 'a fix is of a pattern that exists');
+INSERT INTO failure_patterns (id, pattern_key) VALUES (501, 'x:1'), (502, 'x:2');
+INSERT INTO pattern_fixes (id, pattern_id, fix_description, reported_by_id) VALUES (601, 501, 'x', 1), (602, 502, 'y', 1);
+INSERT INTO fp_fix_effects (fix_id, basis, without_failures, without_trials, with_failures, with_trials, verdict) VALUES (601, 'time', 1, 2, 1, 2, 'too early'), (602, 'time', 1, 2, 1, 2, 'too early');
+SELECT fp_mute(501), fp_mute(502) \g /dev/null
+SELECT throws_ok($$UPDATE pattern_fixes SET pattern_id = 4711$$, '23503', NULL, 'also after an update');
+SELECT throws_ok($$UPDATE failure_patterns SET id = 503 WHERE id = 501$$, '23000', NULL, 'a pattern keeps its id');
+CREATE FUNCTION left_over() RETURNS text LANGUAGE sql AS $$
+    SELECT concat_ws(' ', (SELECT string_agg(id::text, ',') FROM pattern_fixes), (SELECT string_agg(fix_id::text, ',') FROM fp_fix_effects),
+                     (SELECT string_agg(pattern_id::text, ',') FROM fp_mutes)) $$;
+DELETE FROM failure_patterns WHERE id = 501;
+SELECT is(left_over(), '602 602 502', 'what belongs to one pattern goes with it, and nothing else');
+DELETE FROM pattern_fixes;
+SELECT is(left_over(), '502', 'effects go with their fix');
+INSERT INTO pattern_fixes (id, pattern_id, fix_description, reported_by_id) VALUES (602, 502, 'y', 1);
+INSERT INTO fp_fix_effects (fix_id, basis, without_failures, without_trials, with_failures, with_trials, verdict) VALUES (602, 'time', 1, 2, 1, 2, 'too early');
+DELETE FROM failure_patterns WHERE pattern_key = 'l:9';
+TRUNCATE failure_patterns;
+SELECT is(left_over(), '', 'all go with all');
+DROP FUNCTION left_over();
+INSERT INTO failure_patterns (pattern_key, description, dimension_lora_id, failure_count, total_count, failure_rate, severity)
+VALUES ('l:9', 'mine', 9, 1, 10, 0.1, 'low');
 
 -- A source whose pattern moves, goes and comes back.
 CREATE TABLE public.gates (id bigint PRIMARY KEY, lora text[], pos int, failed boolean, at timestamptz DEFAULT now());
