@@ -7,8 +7,9 @@
  * source view for them, and records what it shows (observe.c), in the writer's
  * transaction and out of the writer's way:
  *
- * - Whatever goes wrong is rolled back to where capture began, put down in
- *   fp_pending, and reported as a warning; the writer's statement goes on.
+ * - Whatever goes wrong or takes too long (contain.c) is rolled back to where
+ *   capture began, its keys are put into fp_pending (missed.c), and it is
+ *   reported as a warning; the writer's statement goes on.
  *
  * - Two transactions that write rows of the same key see each its own rows
  *   only, so neither could tell the outcome.  Each takes a lock on the key,
@@ -16,15 +17,16 @@
  *   whatever the isolation level: the second sees what the first committed.
  *
  * - No statement of the platform's may become the victim of a deadlock because
- *   of us.  So a wait for a key looks for a deadlock at once (after 1 ms) and
- *   is its victim, and it ends before half of deadlock_timeout has passed:
- *   whoever began to wait for this transaction later looks only then.  Keys
- *   that stay locked, and those beyond a number that could exhaust the lock
- *   table, go to fp_pending, with what was seen of them.
+ *   of us, so waits are short (contain.c).  Keys that stay locked, and those
+ *   beyond a number that could exhaust the lock table, go to fp_pending, with
+ *   what was seen of them.
  *
- * - The view is read as its owner, our tables are written as theirs: whoever
- *   may write scores needs no other right.  Both with the restrictions that
- *   keep a function in the view from doing more, and with a safe search_path.
+ * - A SERIALIZABLE transaction fails where its reads and another's writes meet,
+ *   in a page of an index, say.  The reads would be ours, so there are none:
+ *   what it wrote goes to fp_pending.
+ *
+ * - The view is read as its owner (reading.c), our tables are written as
+ *   theirs: whoever may write scores needs no other right.
  *
  * Memory: in the trigger's context and SPI's, gone with the statement.
  * Locks: advisory tags of a class of our own, held to the transaction's end.
@@ -57,7 +59,6 @@
 #define BATCH 500
 
 int failpat_capture_errors = FAILPAT_ERRORS_WARN;
-int failpat_lock_wait = 500;
 int failpat_max_key_locks = 256;
 
 static const struct config_enum_entry capture_errors_options[] = {
@@ -87,13 +88,12 @@ typedef struct KeyList
 /* What one trigger call is about. */
 typedef struct CaptureCall
 {
-	Oid			  schema; /* the extension's */
-	const char	 *source;
-	TriggerData	 *trigger;
-	AttrNumber	  column; /* of the key, in the trigger's table */
-	MemoryContext cx;
-	const char	 *error; /* of the first attempt, for the second */
-	bool		  sync;	 /* the source is refreshed by its writers */
+	Oid			 schema; /* the extension's */
+	const char	*source;
+	TriggerData *trigger;
+	int			 column; /* of the key, in the trigger's table */
+	KeyList		 texts;	 /* the keys, where the source cannot be used */
+	bool		 sync;	 /* the source is refreshed by its writers */
 } CaptureCall;
 
 /* Settings; called by _PG_init. */
@@ -107,16 +107,12 @@ failpat_capture_init(void)
 		"the statement fails.",
 		&failpat_capture_errors, FAILPAT_ERRORS_WARN, capture_errors_options,
 		PGC_SUSET, 0, NULL, NULL, NULL);
-	DefineCustomIntVariable(
-		"failpat.lock_wait",
-		"How long a capture waits for keys that another transaction writes.",
-		"Then they are left to the next refresh.", &failpat_lock_wait, 500, 0,
-		60000, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("failpat.max_key_locks",
 							"Most keys that one transaction locks.",
 							"Those beyond it are left to the next refresh.",
 							&failpat_max_key_locks, 256, 1, 100000, PGC_SUSET,
 							0, NULL, NULL, NULL);
+	failpat_contain_init();
 	failpat_keylock_init();
 }
 
@@ -226,129 +222,6 @@ collect_keys(CaptureCall *call, Tuplestorestate *rows, FailpatSource *source,
 	tuplestore_select_read_pointer(rows, 0);
 }
 
-/*
- * Reads the source view for some keys, as its owner; sets SPI_tuptable.
- * Before: as if this transaction had done nothing yet.
- */
-static void
-read_view(FailpatSource *source, FailpatPlan *plan, Datum *keys, int n,
-		  bool before)
-{
-	Datum	   array;
-	Snapshot   snapshot;
-	int		   nest;
-	ArrayType *built;
-
-	built = construct_array(keys, n, source->key_type, source->key_len,
-							source->key_byval, source->key_align);
-	array = PointerGetDatum(built);
-	nest = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	if (!plan->planned || !SPI_plan_is_valid(plan->plan))
-	{
-		/*
-		 * The plan is made for a few keys and kept: it must go by indexes,
-		 * also when it is made while the tables are small or have no
-		 * statistics yet.
-		 */
-		static const char *const off[] = {"enable_seqscan", "enable_hashjoin",
-										  "enable_mergejoin", "enable_memoize",
-										  "jit"};
-
-		for (int i = 0; i < lengthof(off); i++)
-			(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION,
-									 GUC_ACTION_SAVE, true, 0, false);
-		plan->planned = true;
-	}
-	CommandCounterIncrement();
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	if (before)
-		snapshot->curcid = FirstCommandId; /* a copy, and ours */
-	if (SPI_execute_snapshot(plan->plan, &array, NULL, snapshot,
-							 InvalidSnapshot, true, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_snapshot failed");
-	UnregisterSnapshot(snapshot);
-	AtEOXact_GUC(false, nest);
-}
-
-/* failed_checks in one form: by their bytes, each once, none NULL */
-static Datum
-canonical_checks(Datum array)
-{
-	ArrayType *checks = DatumGetArrayTypeP(array);
-	Datum	  *texts;
-	bool	  *nulls;
-	int		   n;
-	int		   kept = 0;
-
-	if (ARR_NDIM(checks) == 0)
-		return PointerGetDatum(construct_empty_array(TEXTOID));
-	deconstruct_array(checks, TEXTOID, -1, false, TYPALIGN_INT, &texts, &nulls,
-					  &n);
-	for (int i = 0; i < n; i++)
-		if (!nulls[i])
-			texts[kept++] = texts[i];
-	return failpat_text_set(texts, kept);
-}
-
-/*
- * Adds the rows of the view for some keys to seen, which has room for none of
- * them yet, and the result that they point into to tables; returns the new
- * number.  The current user is the view's owner.
- */
-static int
-see(FailpatSource *source, FailpatPlan *plan, Datum *keys, int nkeys,
-	FailpatSeen **result, int n, bool before, List **tables)
-{
-	bool		   outcome_only = plan == &source->outcome;
-	SPITupleTable *rows;
-	FailpatSeen	  *seen;
-	uint64		   nrows;
-
-	read_view(source, plan, keys, nkeys, before);
-	rows = SPI_tuptable;
-	nrows = SPI_processed;
-	*tables = lappend(*tables, rows);
-	seen = palloc_array(FailpatSeen, n + nrows + 1);
-	if (n > 0)
-		memcpy(seen, *result, n * sizeof(FailpatSeen));
-	for (uint64 i = 0; i < nrows; i++)
-	{
-		FailpatSeen *row = &seen[n];
-		Datum		 values[7];
-		bool		 isnull[7];
-
-		heap_deform_tuple(rows->vals[i], rows->tupdesc, values, isnull);
-		/* no identity, or not judged yet */
-		if (isnull[0] || isnull[1] || isnull[2])
-			continue;
-		row->source_key = CStringGetTextDatum(
-			OutputFunctionCall(&source->key_out, values[0]));
-		row->obs_key = values[1];
-		row->failed = DatumGetBool(values[2]);
-		row->failed_checks =
-			isnull[3] ? PointerGetDatum(construct_empty_array(TEXTOID))
-					  : canonical_checks(values[3]);
-		row->outcome_only = outcome_only;
-		row->job_isnull = true;
-		if (!outcome_only)
-		{
-			row->observed_at =
-				isnull[4]
-					? TimestampTzGetDatum(GetCurrentStatementStartTimestamp())
-					: values[4];
-			row->job_isnull = isnull[5];
-			row->job = isnull[5] ? (Datum) 0 : values[5];
-			row->dims = PointerGetDatum(PG_DETOAST_DATUM(values[6]));
-		}
-		row->settled = true;
-		n++;
-	}
-	*result = seen;
-	return n;
-}
-
 static int
 compare_strings(const void *a, const void *b)
 {
@@ -364,7 +237,7 @@ compare_strings(const void *a, const void *b)
  */
 static void
 capture_gone(FailpatSource *source, Datum *keys, char **texts, int n,
-			 FailpatSeen *seen, int nseen, char **open, int nopen, int context,
+			 FailpatSeen *seen, int nseen, char **open, int nopen,
 			 List **tables)
 {
 	char	   **shown = palloc_array(char *, nseen + 1);
@@ -383,9 +256,8 @@ capture_gone(FailpatSource *source, Datum *keys, char **texts, int n,
 	if (nlost == 0)
 		return;
 
-	SetUserIdAndSecContext(source->view_owner, context);
-	ngone = see(source, &source->full, lost, nlost, &gone, 0, true, tables);
-	SetUserIdAndSecContext(source->owner, context);
+	ngone = failpat_see(source, &source->full, lost, nlost, &gone, 0, true,
+						tables);
 	for (int i = 0; i < ngone && nopen > 0; i++)
 	{
 		char *key = TextDatumGetCString(gone[i].source_key);
@@ -424,12 +296,11 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 	int wait = failpat_lock_wait;
 	Oid save_user;
 	int save_context;
-	int context;
 
 	GetUserIdAndSecContext(&save_user, &save_context);
-	context = save_context | SECURITY_LOCAL_USERID_CHANGE |
-			  SECURITY_RESTRICTED_OPERATION;
-
+	SetUserIdAndSecContext(source->owner, save_context |
+											  SECURITY_LOCAL_USERID_CHANGE |
+											  SECURITY_RESTRICTED_OPERATION);
 	for (int start = 0; start < n; start += BATCH)
 	{
 		int			 count = Min(BATCH, n - start);
@@ -503,14 +374,12 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 		}
 		seen = NULL;
 		nseen = 0;
-		SetUserIdAndSecContext(source->view_owner, context);
 		if (nknown > 0)
-			nseen = see(source, &source->outcome, known, nknown, &seen, nseen,
-						false, &tables);
+			nseen = failpat_see(source, &source->outcome, known, nknown, &seen,
+								nseen, false, &tables);
 		if (nothers > 0)
-			nseen = see(source, &source->full, others, nothers, &seen, nseen,
-						false, &tables);
-		SetUserIdAndSecContext(source->owner, context);
+			nseen = failpat_see(source, &source->full, others, nothers, &seen,
+								nseen, false, &tables);
 		if (nopen > 0)
 		{
 			qsort(open, nopen, sizeof(char *), compare_strings);
@@ -529,15 +398,13 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 		if (!failpat_observe(source, seen, nseen))
 		{
 			/* a key with more observations than the one of its own name */
-			SetUserIdAndSecContext(source->view_owner, context);
-			nseen = see(source, &source->full, keys + start, count, &seen, 0,
-						false, &tables);
-			SetUserIdAndSecContext(source->owner, context);
+			nseen = failpat_see(source, &source->full, keys + start, count,
+								&seen, 0, false, &tables);
 			(void) failpat_observe(source, seen, nseen);
 		}
 		if (removed)
 			capture_gone(source, keys + start, texts, count, seen, nseen, open,
-						 nopen, context, &tables);
+						 nopen, &tables);
 		if (shown != NULL)
 		{
 			for (int i = 0; i < nseen; i++)
@@ -560,13 +427,79 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 			failpat_put_pending_keys(schema, source->name, unseen, nunseen,
 									 reason, NULL);
 		}
-		SetUserIdAndSecContext(save_user, save_context);
 		foreach (cell, tables)
 			SPI_freetuptable(lfirst(cell));
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(batch);
 	}
 	MemoryContextDelete(batch);
+	SetUserIdAndSecContext(save_user, save_context);
+}
+
+/*
+ * What a SERIALIZABLE transaction wrote: keys that got rows, and keys that
+ * lost some (both ascending).  All are for refresh to read.
+ *
+ * Keys that only lost rows may have none by then, so what they were is read
+ * here after all, unless it is recorded and nothing waits that is newer.
+ */
+static void
+defer(Oid schema, FailpatSource *source, KeyList *written, KeyList *removed)
+{
+	Datum	   *texts;
+	int			ntexts = 0;
+	Datum	   *lost = palloc_array(Datum, Max(removed->n, 1));
+	int			nlost = 0;
+	bool		pending;
+	const char *reason = "serializable";
+	Oid			save_user;
+	int			save_context;
+
+	GetUserIdAndSecContext(&save_user, &save_context);
+	SetUserIdAndSecContext(source->owner, save_context |
+											  SECURITY_LOCAL_USERID_CHANGE |
+											  SECURITY_RESTRICTED_OPERATION);
+	texts = palloc_array(Datum, mul_size(written->n + removed->n, 1));
+	for (int i = 0; i < removed->n; i++)
+		if (written->n == 0 ||
+			bsearch_arg(&removed->values[i], written->values, written->n,
+						sizeof(Datum), compare_keys, source) == NULL)
+			lost[nlost++] = removed->values[i];
+	for (int i = 0; i < written->n + nlost; i++)
+		texts[ntexts++] = CStringGetTextDatum(
+			OutputFunctionCall(&source->key_out, i < written->n
+													 ? written->values[i]
+													 : lost[i - written->n]));
+	pending = nlost > 0 && failpat_any_pending(source);
+	failpat_put_pending_keys(schema, source->name, texts, ntexts, reason,
+							 NULL);
+	for (int start = 0; start < nlost; start += BATCH)
+	{
+		int			 count = Min(BATCH, nlost - start);
+		char	   **keys = palloc_array(char *, count);
+		bool		*recorded = palloc0_array(bool, count);
+		FailpatSeen *gone = NULL;
+		int			 ngone;
+		int			 nread = 0;
+		List		*tables = NIL;
+
+		for (int i = 0; i < count; i++)
+			keys[i] = TextDatumGetCString(texts[written->n + start + i]);
+		if (!pending)
+			failpat_find_recorded(source, keys, count, recorded);
+		for (int i = 0; i < count; i++)
+			if (!recorded[i])
+				lost[start + nread++] = lost[start + i];
+		if (nread == 0)
+			continue;
+		ngone = failpat_see(source, &source->full, lost + start, nread, &gone,
+							0, true, &tables);
+		for (int i = 0; i < ngone; i++)
+			gone[i].settled = false;
+		failpat_put_pending(source, gone, ngone, "gone");
+		SPI_freetuptable(linitial(tables));
+	}
+	SetUserIdAndSecContext(save_user, save_context);
 }
 
 /* The capture of one trigger call; any error is the caller's to handle. */
@@ -574,21 +507,36 @@ static void
 capture_rows(void *arg)
 {
 	CaptureCall	  *call = arg;
+	bool		   serializable = IsolationIsSerializable();
 	FailpatSource *source;
 	KeyList		   keys = {NULL, 0, 0};
+	KeyList		   removed = {NULL, 0, 0};
 
+	if (call->column <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("table %s has no column %s",
+						RelationGetRelationName(call->trigger->tg_relation),
+						call->trigger->tg_trigger->tgargs[1]),
+				 errhint("fp_detach the source and fp_attach it again, then "
+						 "CALL fp_backfill.")));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	source = failpat_source(call->schema, call->source);
 	source->in_use++;
 	collect_keys(call, call->trigger->tg_newtable, source, &keys);
-	collect_keys(call, call->trigger->tg_oldtable, source, &keys);
+	collect_keys(call, call->trigger->tg_oldtable, source,
+				 serializable ? &removed : &keys);
 	sort_keys(&keys, source);
-	if (keys.n > 0)
+	sort_keys(&removed, source);
+	if (serializable)
+		defer(call->schema, source, &keys, &removed);
+	else if (keys.n > 0)
 		capture(call->schema, source, keys.values, keys.n, true,
 				call->trigger->tg_oldtable != NULL, NULL, NULL);
 	source->in_use--;
-	call->sync = source->sync;
+	/* a refresh reads far more than a capture does */
+	call->sync = source->sync && !serializable;
 	SPI_finish();
 }
 
@@ -604,31 +552,22 @@ compare_texts(const void *a, const void *b)
 	return result != 0 ? result : (lx > ly) - (lx < ly);
 }
 
-/* After an error: puts the keys of the call into fp_pending, with the error. */
+/* The keys of a call whose source could not be used, as texts, each once. */
 static void
-put_down_rows(void *arg)
+collect_texts(void *arg)
 {
 	CaptureCall *call = arg;
-	KeyList		 keys = {NULL, 0, 0};
+	KeyList		*keys = &call->texts;
 	int			 n = 0;
-	Oid			 save_user;
-	int			 save_context;
-	Oid			 pending = get_relname_relid("fp_pending", call->schema);
 
-	collect_keys(call, call->trigger->tg_newtable, NULL, &keys);
-	collect_keys(call, call->trigger->tg_oldtable, NULL, &keys);
-	qsort(keys.values, keys.n, sizeof(Datum), compare_texts);
-	for (int i = 0; i < keys.n; i++)
-		if (n == 0 || compare_texts(&keys.values[n - 1], &keys.values[i]) != 0)
-			keys.values[n++] = keys.values[i];
-	GetUserIdAndSecContext(&save_user, &save_context);
-	if (OidIsValid(pending))
-		SetUserIdAndSecContext(failpat_relation_owner(pending, "fp_pending"),
-							   save_context | SECURITY_LOCAL_USERID_CHANGE |
-								   SECURITY_RESTRICTED_OPERATION);
-	failpat_put_pending_keys(call->schema, call->source, keys.values, n,
-							 "error", call->error);
-	SetUserIdAndSecContext(save_user, save_context);
+	collect_keys(call, call->trigger->tg_newtable, NULL, keys);
+	collect_keys(call, call->trigger->tg_oldtable, NULL, keys);
+	qsort(keys->values, keys->n, sizeof(Datum), compare_texts);
+	for (int i = 0; i < keys->n; i++)
+		if (n == 0 ||
+			compare_texts(&keys->values[n - 1], &keys->values[i]) != 0)
+			keys->values[n++] = keys->values[i];
+	keys->n = n;
 }
 
 /*
@@ -663,47 +602,48 @@ refresh_source(void *arg)
 	SetUserIdAndSecContext(save_user, save_context);
 }
 
-/*
- * Whether an error is somebody's wish that the statement should end.  A
- * statement_timeout has the same code as a cancel, but what the user bounds
- * by it is the statement, which is done but for us.
- */
-static bool
-is_wish(ErrorData *error)
-{
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-		return error->message == NULL ||
-			   strcmp(error->message,
-					  _("canceling statement due to statement timeout")) != 0;
-	return error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
-		   error->sqlerrcode == ERRCODE_CRASH_SHUTDOWN;
-}
-
-/* Puts an error of capture down and warns of it, or raises it. */
+/* Puts the keys of a failed capture down and warns of it, or raises it. */
 static void
 report(CaptureCall *call, ErrorData *error)
 {
-	ErrorData *second = NULL;
-	bool	   put_down;
+	const char *message = error->message ? error->message : "unknown error";
+	const char *problem = NULL;
+	ErrorData  *second = NULL;
+	bool		known;
+	FailpatKept kept;
+	char	   *detail;
+	const char *hint;
 
-	if (is_wish(error) || failpat_capture_errors == FAILPAT_ERRORS_RAISE)
+	if (failpat_is_wish(error) ||
+		failpat_capture_errors == FAILPAT_ERRORS_RAISE)
 		ReThrowError(error);
-	call->error = error->message ? error->message : "unknown error";
-	put_down = failpat_contained(put_down_rows, call, &second);
-	if (!put_down && is_wish(second))
+	known =
+		call->column > 0 && failpat_contained(collect_texts, call, &second);
+	if (second != NULL && failpat_is_wish(second))
 		ReThrowError(second);
+	kept = failpat_keep(call->schema, call->source,
+						known ? call->texts.values : NULL, call->texts.n,
+						message, &problem);
+	detail =
+		kept == FAILPAT_KEPT_SESSION
+			? psprintf("That cannot be noted either, but by this session, "
+					   "until it writes again: %s",
+					   problem)
+		: !known ? psprintf("Its keys are not known; fp_missed notes it.")
+		: kept == FAILPAT_KEPT_MISSED
+			? psprintf("Their keys are kept in fp_missed, as fp_pending "
+					   "could not be written: %s",
+					   problem)
+			: psprintf("Their keys are kept in fp_pending.");
+	hint = error->hint != NULL ? error->hint
+		   : kept == FAILPAT_KEPT_SESSION || !known
+			   ? "Mend this, then CALL fp_backfill(source, restart => true)."
+			   : "The next refresh reads them again.";
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
 			 errmsg("failpat could not capture rows of source \"%s\": %s",
-					call->source, call->error),
-			 put_down
-				 ? errdetail("Their keys are kept in fp_pending.")
-				 : errdetail("Their keys could not be kept in fp_pending: %s",
-							 second->message ? second->message
-											 : "unknown error"),
-			 put_down ? errhint("The next refresh reads them again.")
-					  : errhint("Mend this, then CALL fp_backfill(source, "
-								"restart => true).")));
+					call->source, message),
+			 errdetail_internal("%s", detail), errhint("%s", hint)));
 }
 
 /*
@@ -737,32 +677,16 @@ failpat_capture(PG_FUNCTION_ARGS)
 	call.schema = get_func_namespace(fcinfo->flinfo->fn_oid);
 	call.source = trigger->tg_trigger->tgargs[0];
 	call.trigger = trigger;
+	/* dropped or renamed: 0 or less */
 	call.column = SPI_fnumber(RelationGetDescr(trigger->tg_relation),
 							  trigger->tg_trigger->tgargs[1]);
-	if (call.column <= 0)
-	{
-		/* dropped or renamed: there is no key to put down */
-		if (failpat_capture_errors == FAILPAT_ERRORS_RAISE)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("table %s has no column %s",
-							RelationGetRelationName(trigger->tg_relation),
-							trigger->tg_trigger->tgargs[1])));
-		ereport(WARNING,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("failpat could not capture rows of source \"%s\": "
-						"table %s has no column %s",
-						call.source,
-						RelationGetRelationName(trigger->tg_relation),
-						trigger->tg_trigger->tgargs[1]),
-				 errhint("Use fp_detach and fp_attach again.")));
-		return PointerGetDatum(NULL);
-	}
-	if (!failpat_contained(capture_rows, &call, &error))
+	failpat_keep_remembered();
+	if (!failpat_bounded(capture_rows, &call, &error))
 		report(&call, error);
-	else if (call.sync && !failpat_contained(refresh_source, &call, &error))
+	else if (call.sync && !failpat_bounded(refresh_source, &call, &error))
 	{
-		if (is_wish(error) || failpat_capture_errors == FAILPAT_ERRORS_RAISE)
+		if (failpat_is_wish(error) ||
+			failpat_capture_errors == FAILPAT_ERRORS_RAISE)
 			ReThrowError(error);
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),

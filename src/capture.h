@@ -14,6 +14,7 @@
 
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 /*
@@ -32,8 +33,9 @@ typedef enum FailpatCaptureErrors
 } FailpatCaptureErrors;
 
 extern int failpat_capture_errors;
-extern int failpat_lock_wait;	  /* failpat.lock_wait, ms */
-extern int failpat_max_key_locks; /* failpat.max_key_locks */
+extern int failpat_lock_wait;		/* failpat.lock_wait, ms */
+extern int failpat_capture_timeout; /* failpat.capture_timeout, ms; 0: none */
+extern int failpat_max_key_locks;	/* failpat.max_key_locks */
 
 typedef struct FailpatPlan
 {
@@ -101,8 +103,16 @@ typedef struct FailpatSeen
 /* source.c */
 extern FailpatSource *failpat_source(Oid schema, const char *name);
 extern Oid			  failpat_relation_owner(Oid relid, const char *what);
+extern char			 *failpat_key_operator(Oid type, int which);
+
+/* reading.c */
+extern int failpat_see(FailpatSource *source, FailpatPlan *plan, Datum *keys,
+					   int nkeys, FailpatSeen **result, int n, bool before,
+					   List **tables);
 
 /* observe.c */
+extern void	 failpat_check_columns(Relation rel, const char *columns);
+extern void	 failpat_check_tables(Oid observations, Oid dirty, Oid pending);
 extern bool	 failpat_observe(FailpatSource *source, FailpatSeen *seen, int n);
 extern void	 failpat_find_recorded(FailpatSource *source, char **keys, int n,
 								   bool *recorded);
@@ -122,11 +132,33 @@ extern void failpat_capture_init(void);
 extern bool failpat_refresh_step(const char *home, const char *source,
 								 int *at);
 
+/* missed.c */
+typedef enum FailpatKept
+{
+	FAILPAT_KEPT_PENDING, /* in fp_pending */
+	FAILPAT_KEPT_MISSED,  /* in fp_missed */
+	FAILPAT_KEPT_SESSION  /* in this session's memory */
+} FailpatKept;
+
+extern FailpatKept failpat_keep(Oid schema, const char *source, Datum *keys,
+								int n, const char *error,
+								const char **problem);
+extern void		   failpat_keep_remembered(void);
+
+/* contain.c */
+extern bool failpat_is_wish(ErrorData *error);
+extern void failpat_contain_init(void);
+extern int	failpat_safe_wait(int wait);
+extern bool failpat_contained(void (*work)(void *), void *arg,
+							  ErrorData **error);
+extern bool failpat_contained_wait(void (*work)(void *), void *arg, int wait,
+								   ErrorData **error);
+extern bool failpat_bounded(void (*work)(void *), void *arg,
+							ErrorData **error);
+
 /* keylock.c */
 extern int	failpat_key_locks;
 extern void failpat_keylock_init(void);
-extern bool failpat_contained(void (*work)(void *), void *arg,
-							  ErrorData **error);
 extern bool failpat_lock(uint16 class, const char *source, const char *key,
 						 int wait);
 

@@ -1,14 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * keylock.c
- *		Locks on keys, and work whose errors do not reach the writer.
+ *		Locks on keys.
  *
  * A capture locks the keys that it records, and a refresh its source: advisory
- * tags of a class of our own, held to the transaction's end.  No statement of
- * the platform's may become the victim of a deadlock because of us: so a wait
- * for a key looks for a deadlock at once (after 1 ms) and is its victim, and
- * it ends before half of deadlock_timeout has passed: whoever began to wait
- * for this transaction later looks only then.
+ * tags of a class of our own, held to the transaction's end.  Waits are bounded
+ * as contain.c says.
  *
  * Memory: the caller's context; nothing lasts but a counter.
  *
@@ -47,65 +44,11 @@ failpat_keylock_init(void)
 	RegisterXactCallback(transaction_ended, NULL);
 }
 
-/*
- * Does some work in a subtransaction; true if it succeeded.  Where it raised
- * an error its changes and locks are undone, and the error is in *error.
- */
-bool
-failpat_contained(void (*work)(void *), void *arg, ErrorData **error)
-{
-	MemoryContext cx = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cx);
-	PG_TRY();
-	{
-		work(arg);
-		ReleaseCurrentSubTransaction();
-		done = true;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(cx);
-		*error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(cx);
-	CurrentResourceOwner = owner;
-	return done;
-}
-
-/* A wait for one lock, for failpat_contained(). */
-typedef struct LockWait
-{
-	LOCKTAG tag;
-	int		wait; /* bound, in milliseconds */
-} LockWait;
-
-/*
- * Waits for a lock, with the settings under which the platform's statements
- * are safe from it (see the head of this file).
- */
+/* A wait for one lock, for failpat_contained_wait(). */
 static void
 wait_for_lock(void *arg)
 {
-	LockWait *lock = arg;
-	char	  wait[32];
-	int		  nest = NewGUCNestLevel();
-
-	snprintf(wait, sizeof(wait), "%d", lock->wait);
-	(void) set_config_option("lock_timeout", wait, PGC_SUSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("deadlock_timeout", "1", PGC_SUSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("log_lock_waits", "off", PGC_SUSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	(void) LockAcquire(&lock->tag, ExclusiveLock, false, false);
-	AtEOXact_GUC(false, nest);
+	(void) LockAcquire(arg, ExclusiveLock, false, false);
 }
 
 /*
@@ -117,7 +60,7 @@ wait_for_lock(void *arg)
 bool
 failpat_lock(uint16 class, const char *source, const char *key, int wait)
 {
-	LockWait   lock;
+	LOCKTAG	   tag;
 	uint64	   hash;
 	ErrorData *error = NULL;
 
@@ -125,9 +68,9 @@ failpat_lock(uint16 class, const char *source, const char *key, int wait)
 							   (int) strlen(source), 0);
 	hash = hash_bytes_extended((const unsigned char *) key, (int) strlen(key),
 							   hash);
-	SET_LOCKTAG_ADVISORY(lock.tag, MyDatabaseId, (uint32) (hash >> 32),
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32),
 						 (uint32) hash, class);
-	switch (LockAcquire(&lock.tag, ExclusiveLock, false, true))
+	switch (LockAcquire(&tag, ExclusiveLock, false, true))
 	{
 		case LOCKACQUIRE_OK:
 			failpat_key_locks += class == FAILPAT_LOCK_KEY;
@@ -141,13 +84,12 @@ failpat_lock(uint16 class, const char *source, const char *key, int wait)
 
 	if (wait < 0)
 	{
-		(void) LockAcquire(&lock.tag, ExclusiveLock, false, false);
+		(void) LockAcquire(&tag, ExclusiveLock, false, false);
 		return true;
 	}
-	lock.wait = Min(wait, DeadlockTimeout / 2);
-	if (lock.wait <= 0)
+	if (failpat_safe_wait(wait) <= 0)
 		return false;
-	if (failpat_contained(wait_for_lock, &lock, &error))
+	if (failpat_contained_wait(wait_for_lock, &tag, wait, &error))
 	{
 		failpat_key_locks++;
 		return true;

@@ -77,6 +77,12 @@ enum
 	PEND_NATTS
 };
 
+#define PENDING_COLUMNS                                                       \
+	"source text, source_key text, obs_key text, observed_at timestamp with " \
+	"time zone, failed boolean, failed_checks text[], job text, dims jsonb, " \
+	"reason text, error text, at timestamp with time zone, tried_at "         \
+	"timestamp with time zone"
+
 /* columns of fp_dirty, from 0 */
 enum
 {
@@ -480,16 +486,68 @@ failpat_observe(FailpatSource *source, FailpatSeen *seen, int n)
 	return complete;
 }
 
+/*
+ * Raises an error where a table does not begin with these columns, given as
+ * "name type, name type": they are written by number, and a table of another
+ * version (an upgrade under way, or only half done) may have others.
+ */
+void
+failpat_check_columns(Relation rel, const char *columns)
+{
+	TupleDesc	   desc = RelationGetDescr(rel);
+	StringInfoData is;
+	size_t		   length = strlen(columns);
+
+	initStringInfo(&is);
+	for (int i = 0; i < desc->natts && (size_t) is.len < length; i++)
+		appendStringInfo(&is, "%s%s %s", i > 0 ? ", " : "",
+						 NameStr(TupleDescAttr(desc, i)->attname),
+						 format_type_be(TupleDescAttr(desc, i)->atttypid));
+	if (strcmp(is.data, columns) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("failpat's table %s is not that of this version",
+						RelationGetRelationName(rel)),
+				 errdetail("It should begin with the columns: %s.", columns),
+				 errhint("ALTER EXTENSION failpat UPDATE; see fp_status().")));
+	pfree(is.data);
+}
+
+/* The same for the tables that every capture writes. */
+void
+failpat_check_tables(Oid observations, Oid dirty, Oid pending)
+{
+	static const char *const columns[] = {
+		"source text, obs_key text, source_key text, observed_at timestamp "
+		"with time zone, failed boolean, failed_checks text[], job text, dims "
+		"jsonb, changed_at timestamp with time zone",
+		"source text, bucket timestamp with time zone, at timestamp with time "
+		"zone",
+		PENDING_COLUMNS};
+	Oid relids[] = {observations, dirty, pending};
+
+	for (int i = 0; i < lengthof(relids); i++)
+	{
+		Relation rel = table_open(relids[i], AccessShareLock);
+
+		failpat_check_columns(rel, columns[i]);
+		table_close(rel, AccessShareLock);
+	}
+}
+
 /* Opens fp_pending in the extension's schema. */
 static Relation
 open_pending(Oid schema)
 {
-	Oid relid = get_relname_relid("fp_pending", schema);
+	Oid		 relid = get_relname_relid("fp_pending", schema);
+	Relation rel;
 
 	if (!OidIsValid(relid))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 						errmsg("failpat's table fp_pending is missing")));
-	return table_open(relid, RowExclusiveLock);
+	rel = table_open(relid, RowExclusiveLock);
+	failpat_check_columns(rel, PENDING_COLUMNS);
+	return rel;
 }
 
 /*

@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -74,6 +75,45 @@ step(const char *home, const char *function, const char *source)
 	return isnull ? 0 : result;
 }
 
+/*
+ * The source of a call, or, where that is NULL, all sources; SPI is connected.
+ */
+static List *
+sources_of(FunctionCallInfo fcinfo, const char *home, const char *condition)
+{
+	List *sources = NIL;
+
+	if (!PG_ARGISNULL(0))
+		return list_make1(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	if (SPI_execute(psprintf("SELECT source FROM %s.fp_sources %s "
+							 "ORDER BY source",
+							 home, condition),
+					true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute failed");
+	for (uint64 i = 0; i < SPI_processed; i++)
+		sources = lappend(sources, SPI_getvalue(SPI_tuptable->vals[i],
+												SPI_tuptable->tupdesc, 1));
+	return sources;
+}
+
+/*
+ * Commits where that is allowed, and can be cancelled in any case.
+ *
+ * The next transaction is READ COMMITTED: each step is right by locks of our
+ * own, and as a SERIALIZABLE one it would make writers fail, who meet what it
+ * reads.
+ */
+static void
+between(bool commit)
+{
+	if (commit)
+	{
+		SPI_commit();
+		XactIsoLevel = XACT_READ_COMMITTED;
+	}
+	CHECK_FOR_INTERRUPTS();
+}
+
 /* fp_backfill(source text, restart boolean) */
 Datum
 failpat_backfill(PG_FUNCTION_ARGS)
@@ -81,38 +121,41 @@ failpat_backfill(PG_FUNCTION_ARGS)
 	bool		commit = may_commit(fcinfo);
 	bool		restart = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
 	const char *home;
-	char	   *source;
-	int64		total = 0;
-	int64		n;
-	TimestampTz told = GetCurrentTimestamp();
+	List	   *sources;
+	ListCell   *cell;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("source must not be NULL")));
 	if (SPI_connect_ext(commit ? SPI_OPT_NONATOMIC : 0) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext failed");
 	/* SPI's memory outlives the steps' transactions */
-	source = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	home = quote_identifier(
 		get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid)));
-
-	if (restart)
-		(void) step(home, "fp_backfill_restart", source);
-	while ((n = step(home, "fp_backfill_step", source)) > 0)
+	sources = sources_of(fcinfo, home, "WHERE observations IS NOT NULL");
+	between(commit);
+	foreach (cell, sources)
 	{
-		total += n;
-		if (commit)
-			SPI_commit();
-		CHECK_FOR_INTERRUPTS();
-		if (TimestampDifferenceExceeds(told, GetCurrentTimestamp(), 5000))
+		char	   *source = lfirst(cell);
+		int64		total = 0;
+		int64		n;
+		TimestampTz told = GetCurrentTimestamp();
+
+		if (restart)
+			(void) step(home, "fp_backfill_restart", source);
+		while ((n = step(home, "fp_backfill_step", source)) > 0)
 		{
-			told = GetCurrentTimestamp();
-			ereport(NOTICE,
-					(errmsg("%lld keys loaded so far", (long long) total)));
+			total += n;
+			between(commit);
+			if (TimestampDifferenceExceeds(told, GetCurrentTimestamp(), 5000))
+			{
+				told = GetCurrentTimestamp();
+				ereport(NOTICE, (errmsg("%lld keys loaded so far",
+										(long long) total)));
+			}
 		}
+		ereport(NOTICE,
+				(errmsg_plural("%lld key loaded", "%lld keys loaded",
+							   (unsigned long) total, (long long) total)));
+		between(commit);
 	}
-	ereport(NOTICE, (errmsg_plural("%lld key loaded", "%lld keys loaded",
-								   (unsigned long) total, (long long) total)));
 	SPI_finish();
 	return (Datum) 0;
 }
@@ -125,15 +168,6 @@ failpat_refresh_lock(PG_FUNCTION_ARGS)
 
 	PG_RETURN_BOOL(failpat_lock(FAILPAT_LOCK_REFRESH, source, "",
 								PG_GETARG_BOOL(1) ? -1 : 0));
-}
-
-/* Commits where that is allowed, and can be cancelled in any case. */
-static void
-between(bool commit)
-{
-	if (commit)
-		SPI_commit();
-	CHECK_FOR_INTERRUPTS();
 }
 
 /* The steps of a refresh: each is done until it says 0, or once. */
@@ -169,32 +203,20 @@ failpat_refresh(PG_FUNCTION_ARGS)
 {
 	bool		commit = may_commit(fcinfo);
 	const char *home;
-	List	   *sources = NIL;
+	List	   *sources;
 	ListCell   *cell;
 
 	if (SPI_connect_ext(commit ? SPI_OPT_NONATOMIC : 0) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext failed");
 	home = quote_identifier(
 		get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid)));
-	if (!PG_ARGISNULL(0))
-		sources = list_make1(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	else
-	{
-		if (SPI_execute(psprintf("SELECT source FROM %s.fp_sources "
-								 "ORDER BY source",
-								 home),
-						true, 0) != SPI_OK_SELECT)
-			elog(ERROR, "SPI_execute failed");
-		for (uint64 i = 0; i < SPI_processed; i++)
-			sources = lappend(sources, SPI_getvalue(SPI_tuptable->vals[i],
-													SPI_tuptable->tupdesc, 1));
-	}
+	sources = sources_of(fcinfo, home, "");
+	between(commit);
 	foreach (cell, sources)
 	{
 		const char *source = lfirst(cell);
-
-		int	 at = 0;
-		bool more;
+		int			at = 0;
+		bool		more;
 
 		do
 		{

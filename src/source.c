@@ -237,22 +237,27 @@ load_key_type(FailpatSource *source)
 	fmgr_info_cxt(type->cmp_proc, &source->key_cmp, source->cx);
 }
 
-/* "schema.operator" of the equality of a type */
-static char *
-equality_operator(Oid type)
+/*
+ * "schema.operator" of a type that a key has: TYPECACHE_EQ_OPR or
+ * TYPECACHE_GT_OPR.
+ */
+char *
+failpat_key_operator(Oid type, int which)
 {
-	TypeCacheEntry	*entry = lookup_type_cache(type, TYPECACHE_EQ_OPR);
+	TypeCacheEntry	*entry = lookup_type_cache(type, which);
+	Oid				 oid;
 	HeapTuple		 tuple;
 	Form_pg_operator op;
 	char			*result;
 
-	if (!OidIsValid(entry->eq_opr))
+	oid = which == TYPECACHE_GT_OPR ? entry->gt_opr : entry->eq_opr;
+	if (!OidIsValid(oid))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
 						errmsg("source_key of type %s cannot be compared",
 							   format_type_be(type))));
-	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(entry->eq_opr));
+	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(oid));
 	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for operator %u", entry->eq_opr);
+		elog(ERROR, "cache lookup failed for operator %u", oid);
 	op = (Form_pg_operator) GETSTRUCT(tuple);
 	result = psprintf("%s.%s",
 					  quote_identifier(get_namespace_name(op->oprnamespace)),
@@ -285,7 +290,7 @@ prepare(FailpatSource *source, FailpatPlan *result, const char *more)
 		more,
 		quote_identifier(get_namespace_name(get_rel_namespace(source->view))),
 		quote_identifier(get_rel_name(source->view)),
-		equality_operator(source->key_type));
+		failpat_key_operator(source->key_type, TYPECACHE_EQ_OPR));
 	plan =
 		SPI_prepare_cursor(sql.data, 1, &array_type, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
@@ -316,6 +321,7 @@ load(FailpatSource *source, Oid schema)
 	source->observations = own_table(schema, "fp_observations");
 	source->dirty = own_table(schema, "fp_dirty");
 	source->pending = own_table(schema, "fp_pending");
+	failpat_check_tables(source->observations, source->dirty, source->pending);
 	source->owner =
 		failpat_relation_owner(source->observations, "fp_observations");
 	rel = table_open(source->observations, AccessShareLock);
@@ -351,6 +357,14 @@ load(FailpatSource *source, Oid schema)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("source \"%s\" is not attached", source->name)));
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(source->view)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("the view of source \"%s\" has been dropped",
+						source->name),
+				 errhint("Create it again, then fp_detach and fp_attach the "
+						 "source: what was learnt stays, and the keys that "
+						 "wait are read then.")));
 	source->sync = strcmp(SPI_getvalue(row, desc, 2), "sync") == 0;
 	source->bucket = *DatumGetIntervalP(SPI_getbinval(row, desc, 3, &isnull));
 	{
@@ -386,7 +400,7 @@ load(FailpatSource *source, Oid schema)
 
 	source->ndims = (int) ndims;
 	source->has_job = get_attnum(source->view, "job") != InvalidAttrNumber;
-	/* The view is read as its owner: see capture.c. */
+	/* The view is read as its owner: see reading.c. */
 	SetUserIdAndSecContext(source->view_owner,
 						   save_context | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION);

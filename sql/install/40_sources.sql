@@ -166,10 +166,24 @@ COMMENT ON COLUMN fp_pending.failed_checks IS 'its failed checks, as seen';
 COMMENT ON COLUMN fp_pending.job IS 'its job';
 COMMENT ON COLUMN fp_pending.dims IS 'its dimensions, as seen';
 COMMENT ON COLUMN fp_pending.reason IS
-    'locked: another transaction had the key; many: too many keys in one transaction; gone: its rows were removed, this was their outcome; error: see there';
+    'locked: another transaction had the key; many: too many keys in one transaction; serializable: written by a SERIALIZABLE transaction, which captures nothing itself; gone: its rows were removed, this was their outcome; error: see there';
 COMMENT ON COLUMN fp_pending.error IS 'the error that kept capture from settling the key';
 COMMENT ON COLUMN fp_pending.at IS 'when it was put here';
 COMMENT ON COLUMN fp_pending.tried_at IS 'when a refresh last failed to settle it';
+
+CREATE TABLE fp_missed (
+    source text COLLATE "C" NOT NULL,
+    source_keys text[],
+    error text NOT NULL,
+    at timestamptz NOT NULL
+);
+COMMENT ON TABLE fp_missed IS
+    'what capture could not put into fp_pending either, because that was locked or missing, say; refresh moves it there';
+COMMENT ON COLUMN fp_missed.source IS 'name of the source';
+COMMENT ON COLUMN fp_missed.source_keys IS
+    'the keys to read again; NULL where they are not known: fp_backfill(source, restart => true) reads all';
+COMMENT ON COLUMN fp_missed.error IS 'the error that kept capture from settling the keys';
+COMMENT ON COLUMN fp_missed.at IS 'when it occurred';
 
 SELECT pg_catalog.pg_extension_config_dump('fp_sources', '');
 SELECT pg_catalog.pg_extension_config_dump('fp_source_state', '');
@@ -177,6 +191,7 @@ SELECT pg_catalog.pg_extension_config_dump('fp_dimensions', '');
 SELECT pg_catalog.pg_extension_config_dump('fp_observations', '');
 SELECT pg_catalog.pg_extension_config_dump('fp_dirty', '');
 SELECT pg_catalog.pg_extension_config_dump('fp_pending', '');
+SELECT pg_catalog.pg_extension_config_dump('fp_missed', '');
 
 GRANT SELECT ON fp_sources, fp_source_state, fp_dimensions TO PUBLIC;
 
@@ -215,6 +230,24 @@ CREATE FUNCTION fp_bucket(at timestamptz, width interval, zone text DEFAULT 'UTC
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'failpat_bucket';
 COMMENT ON FUNCTION fp_bucket(timestamptz, interval, text) IS
     'start of the time bucket that a moment lies in; buckets of a day or more begin at local midnight, weeks on Monday, months on the 1st';
+
+-- The view as its owner reads it: whoever calls these may have no right to the
+-- tables below it, and what their owner put into them must not run with the
+-- caller's rights.
+
+CREATE FUNCTION fp_source_keys(source text, after text, at_most integer)
+    RETURNS text[]
+    LANGUAGE c AS 'MODULE_PATHNAME', 'failpat_source_keys';
+COMMENT ON FUNCTION fp_source_keys(text, text, integer) IS
+    'the next keys of a source''s view after this one (NULL: the first), ascending, with repeats; read as the view''s owner';
+REVOKE ALL ON FUNCTION fp_source_keys(text, text, integer) FROM PUBLIC;
+
+CREATE FUNCTION fp_source_size(source text, at_most integer)
+    RETURNS integer
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'failpat_source_size';
+COMMENT ON FUNCTION fp_source_size(text, integer) IS
+    'how many rows a source''s view has, counted up to at_most; read as the view''s owner';
+REVOKE ALL ON FUNCTION fp_source_size(text, integer) FROM PUBLIC;
 
 -- Set-up.
 
@@ -448,8 +481,8 @@ BEGIN
 
     -- History. The triggers' locks keep writers out until this commits, so
     -- only what is loaded in a moment is loaded here.
-    EXECUTE format('SELECT count(*) FROM (SELECT FROM %s LIMIT 10001) part', fp_attach.observations) INTO found_dims;
-    IF fp_attach.history = 'now' OR (fp_attach.history = 'auto' AND found_dims <= 10000) THEN
+    IF fp_attach.history = 'now'
+       OR (fp_attach.history = 'auto' AND fp_source_size(fp_attach.source, 10001) <= 10000) THEN
         WHILE fp_backfill_step(fp_attach.source, false) > 0 LOOP
         END LOOP;
     ELSIF fp_attach.history = 'auto' THEN
@@ -470,12 +503,10 @@ CREATE FUNCTION fp_backfill_step(source text, take_locks boolean DEFAULT true)
 AS $fn$
 #variable_conflict use_column
 DECLARE
-    v regclass;
     after text;
-    key_type text;
     keys text[];
 BEGIN
-    SELECT s.observations, t.backfill_key INTO v, after
+    SELECT t.backfill_key INTO after
     FROM fp_sources s JOIN fp_source_state t ON t.source = s.source
     WHERE s.source = fp_backfill_step.source AND s.observations IS NOT NULL
     FOR UPDATE OF t;
@@ -483,14 +514,9 @@ BEGIN
         RAISE undefined_object USING
             MESSAGE = format('there is no attached source %s', coalesce(quote_ident(fp_backfill_step.source), 'NULL'));
     END IF;
-    SELECT format_type(a.atttypid, a.atttypmod) INTO key_type
-    FROM pg_attribute a WHERE a.attrelid = v AND a.attname = 'source_key';
-    EXECUTE format('SELECT array_agg(k) FROM (SELECT source_key AS k FROM %s %s ORDER BY source_key LIMIT %s) part',
-                   v, CASE WHEN after IS NULL THEN 'WHERE source_key IS NOT NULL'
-                        ELSE format('WHERE source_key > %L::%s', after, key_type) END,
-                   least(250, current_setting('failpat.max_key_locks')::integer))
-        INTO keys;
-    IF keys IS NULL THEN
+    keys := fp_source_keys(fp_backfill_step.source, after,
+                           least(250, current_setting('failpat.max_key_locks')::integer));
+    IF keys = '{}' THEN
         UPDATE fp_source_state t SET backfill_done = true WHERE t.source = fp_backfill_step.source;
         RETURN 0;
     END IF;
@@ -508,10 +534,10 @@ COMMENT ON FUNCTION fp_backfill_step(text, boolean) IS
     'loads the next few keys of a source''s history; returns their number, 0 at the end';
 REVOKE ALL ON FUNCTION fp_backfill_step(text, boolean) FROM PUBLIC;
 
-CREATE PROCEDURE fp_backfill(source text, restart boolean DEFAULT false)
+CREATE PROCEDURE fp_backfill(source text DEFAULT NULL, restart boolean DEFAULT false)
     LANGUAGE c AS 'MODULE_PATHNAME', 'failpat_backfill';
 COMMENT ON PROCEDURE fp_backfill(text, boolean) IS
-    'loads the history of a source in small transactions while writers write; cancelled, it goes on where it was; restart reads everything again';
+    'loads the history of a source (of all, without one) in small transactions while writers write; cancelled, it goes on where it was; restart reads everything again';
 REVOKE ALL ON PROCEDURE fp_backfill(text, boolean) FROM PUBLIC;
 
 CREATE FUNCTION fp_detach(source text, forget boolean DEFAULT false)
@@ -552,6 +578,7 @@ BEGIN
         DELETE FROM fp_observations o WHERE o.source = src.source;
         DELETE FROM fp_dirty d WHERE d.source = src.source;
         DELETE FROM fp_pending p WHERE p.source = src.source;
+        DELETE FROM fp_missed m WHERE m.source = src.source;
         PERFORM fp_forget(src.source);
         DELETE FROM fp_dimensions d WHERE d.source = src.source;
         DELETE FROM fp_source_state t WHERE t.source = src.source;
@@ -572,8 +599,23 @@ AS $fn$
 BEGIN
     UPDATE fp_source_state t SET backfill_key = NULL, backfill_count = 0, backfill_done = false
     WHERE t.source = fp_backfill_restart.source;
+    -- what was missed without a trace is among what is read now
+    DELETE FROM fp_missed m WHERE m.source = fp_backfill_restart.source AND m.source_keys IS NULL;
     RETURN 0;
 END
 $fn$;
 COMMENT ON FUNCTION fp_backfill_restart(text) IS 'makes the next fp_backfill read everything again';
 REVOKE ALL ON FUNCTION fp_backfill_restart(text) FROM PUBLIC;
+
+CREATE FUNCTION fp_recall_missed(source text)
+    RETURNS void
+    LANGUAGE sql
+BEGIN ATOMIC
+    WITH m AS (DELETE FROM fp_missed m WHERE m.source = fp_recall_missed.source AND m.source_keys IS NOT NULL
+               RETURNING m.source, m.source_keys, m.error, m.at)
+    INSERT INTO fp_pending (source, source_key, reason, error, at)
+    SELECT m.source, k, 'error', m.error, m.at FROM m, unnest(m.source_keys) k;
+END;
+COMMENT ON FUNCTION fp_recall_missed(text) IS
+    'moves the keys in fp_missed to fp_pending, where a refresh reads them';
+REVOKE ALL ON FUNCTION fp_recall_missed(text) FROM PUBLIC;

@@ -311,6 +311,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
+    PERFORM fp_recall_missed(src.source);
     SELECT t.refresh_started_at INTO started FROM fp_source_state t WHERE t.source = src.source;
     keys := ARRAY(SELECT DISTINCT p.source_key FROM fp_pending p
                   WHERE p.source = src.source AND (p.tried_at IS NULL OR p.tried_at < started)
@@ -486,7 +487,7 @@ BEGIN ATOMIC
         greatest(t.captured_at, d.newest), t.refreshed_at, t.refresh_ms,
         d.n, p.n, coalesce(t.backfill_done, false),
         (SELECT count(*) FROM failure_patterns f WHERE f.source = s.source AND f.status = 'active'),
-        coalesce(t.error, p.error), coalesce(t.error_at, p.newest)
+        coalesce(t.error, p.error, m.error), coalesce(t.error_at, p.newest, m.newest)
     FROM fp_sources s
     LEFT JOIN fp_source_state t ON t.source = s.source
     CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE x.failed) AS f, max(x.observed_at) AS newest
@@ -497,6 +498,8 @@ BEGIN ATOMIC
                             (array_agg(x.error ORDER BY x.at DESC) FILTER (WHERE x.error IS NOT NULL))[1] AS error,
                             max(x.at) FILTER (WHERE x.error IS NOT NULL) AS newest
                         FROM fp_pending x WHERE x.source = s.source) p
+    CROSS JOIN LATERAL (SELECT (array_agg(x.error ORDER BY x.at DESC))[1] AS error, max(x.at) AS newest
+                        FROM fp_missed x WHERE x.source = s.source) m
     ORDER BY s.source;
 END;
 COMMENT ON FUNCTION fp_status() IS
