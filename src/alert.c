@@ -807,6 +807,10 @@ failpat_check_combo(PG_FUNCTION_ARGS)
 			continue;
 		deconstruct_array(PG_GETARG_ARRAYTYPE_P(named[i].arg), TEXTOID, -1,
 						  false, TYPALIGN_INT, &values, &nulls, &n);
+		/* an empty set: known to be none */
+		if (n == 0)
+			failpat_combo_add_count(&combo, named[i].dim, strlen(named[i].dim),
+									0, 0);
 		for (int v = 0; v < n; v++)
 			if (!nulls[v])
 			{

@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/array.h"
@@ -103,9 +105,9 @@ failpat_combo_add(FailpatCombo *combo, const char *dim, int dim_len,
 	combo->items[combo->nitems++] = item;
 }
 
-void
-failpat_combo_add_interval(FailpatCombo *combo, const char *dim, int dim_len,
-						   double min, double max)
+static void
+add_interval(FailpatCombo *combo, const char *dim, int dim_len, bool count,
+			 double min, double max)
 {
 	FailpatInterval *interval;
 
@@ -121,8 +123,23 @@ failpat_combo_add_interval(FailpatCombo *combo, const char *dim, int dim_len,
 	interval = &combo->intervals[combo->nintervals++];
 	interval->dim = dim;
 	interval->dim_len = dim_len;
+	interval->count = count;
 	interval->min = min;
 	interval->max = max;
+}
+
+void
+failpat_combo_add_interval(FailpatCombo *combo, const char *dim, int dim_len,
+						   double min, double max)
+{
+	add_interval(combo, dim, dim_len, false, min, max);
+}
+
+void
+failpat_combo_add_count(FailpatCombo *combo, const char *dim, int dim_len,
+						double min, double max)
+{
+	add_interval(combo, dim, dim_len, true, min, max);
 }
 
 void
@@ -141,11 +158,14 @@ failpat_combo_read(FailpatCombo *combo, Jsonb *object, bool pattern,
 		bool					position = false;
 		double					number;
 
-		if (condition->test == FAILPAT_RANGE)
-			failpat_combo_add_interval(combo, dim, len, condition->min,
-									   condition->max);
+		if (condition->test == FAILPAT_RANGE ||
+			condition->test == FAILPAT_COUNT)
+			add_interval(combo, dim, len, condition->test == FAILPAT_COUNT,
+						 condition->min, condition->max);
 		if (condition->test != FAILPAT_VALUES)
 			continue;
+		if (condition->nvalues == 0 && !pattern)
+			failpat_combo_add_count(combo, dim, len, 0, 0);
 		if (!pattern && !condition->array &&
 			fp_number_parse(condition->values[0].data,
 							condition->values[0].len, &number))
@@ -161,14 +181,49 @@ failpat_combo_read(FailpatCombo *combo, Jsonb *object, bool pattern,
 	}
 }
 
-const FailpatInterval *
-failpat_combo_interval(const FailpatCombo *combo, const char *dim, int dim_len)
+static const FailpatInterval *
+find_interval(const FailpatCombo *combo, const char *dim, int dim_len,
+			  bool count)
 {
 	for (int i = 0; i < combo->nintervals; i++)
-		if (same_text(combo->intervals[i].dim, combo->intervals[i].dim_len,
+		if (combo->intervals[i].count == count &&
+			same_text(combo->intervals[i].dim, combo->intervals[i].dim_len,
 					  dim, dim_len))
 			return &combo->intervals[i];
 	return NULL;
+}
+
+const FailpatInterval *
+failpat_combo_interval(const FailpatCombo *combo, const char *dim, int dim_len)
+{
+	return find_interval(combo, dim, dim_len, false);
+}
+
+/*
+ * What a combination says of the dimension of a range: of a number of values
+ * also what its items of that set tell, which are all that it has, or, of a
+ * pattern (at_least), all that it asks for.
+ */
+static bool
+said_of(const FailpatCombo *combo, const FailpatInterval *range, bool at_least,
+		FailpatInterval *said)
+{
+	const FailpatInterval *given =
+		find_interval(combo, range->dim, range->dim_len, range->count);
+	int n = 0;
+
+	*said = *range;
+	for (int i = 0; i < combo->nitems && range->count; i++)
+		n += same_text(combo->items[i].dim, combo->items[i].dim_len,
+					   range->dim, range->dim_len);
+	if (given != NULL)
+		*said = *given;
+	else
+	{
+		said->min = n;
+		said->max = at_least ? INFINITY : n;
+	}
+	return given != NULL || n > 0;
 }
 
 bool
@@ -181,17 +236,16 @@ failpat_combo_meets(const FailpatCombo *combo, const FailpatCombo *pattern,
 	for (int i = 0; i < pattern->nintervals; i++)
 	{
 		const FailpatInterval *range = &pattern->intervals[i];
-		const FailpatInterval *given =
-			failpat_combo_interval(combo, range->dim, range->dim_len);
+		FailpatInterval		   given;
 
-		if (given == NULL)
+		if (!said_of(combo, range, false, &given))
 		{
 			if (!whole_scene ||
 				!same_text(range->dim, range->dim_len, FAILPAT_POSITION,
 						   strlen(FAILPAT_POSITION)))
 				return false;
 		}
-		else if (given->min > range->max || given->max < range->min)
+		else if (given.min > range->max || given.max < range->min)
 			return false;
 	}
 	return true;
@@ -206,11 +260,10 @@ failpat_combo_says_more(const FailpatCombo *more, const FailpatCombo *less)
 	for (int i = 0; i < less->nintervals; i++)
 	{
 		const FailpatInterval *wide = &less->intervals[i];
-		const FailpatInterval *narrow =
-			failpat_combo_interval(more, wide->dim, wide->dim_len);
+		FailpatInterval		   narrow;
 
-		if (narrow == NULL || narrow->min < wide->min ||
-			narrow->max > wide->max)
+		if (!said_of(more, wide, true, &narrow) || narrow.min < wide->min ||
+			narrow.max > wide->max)
 			return false;
 	}
 	return true;

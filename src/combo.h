@@ -7,7 +7,8 @@
  * and the conditions of a pattern {"lora": "3", "character": "5",
  * "segment_position": {"min": 6}} are read alike: values become items
  * (dimension, value), numbers and ranges become intervals.  A pattern is met
- * when the combination has all its items, and its intervals overlap.
+ * when the combination has all its items, and its intervals overlap.  How many
+ * values of a set a combination has, it need not say: its items tell.
  *
  * The match key of a pattern hashes its items, so that all patterns which a
  * combination may meet are found by the keys of the subsets of its items.
@@ -40,8 +41,9 @@ typedef struct FailpatInterval
 {
 	const char *dim;
 	int			dim_len;
-	double		min; /* may be -infinity */
-	double		max; /* may be infinity */
+	bool		count; /* of the number of a set's members */
+	double		min;   /* may be -infinity */
+	double		max;   /* may be infinity */
 } FailpatInterval;
 
 typedef struct FailpatCombo
@@ -62,6 +64,10 @@ extern void failpat_combo_add(FailpatCombo *combo, const char *dim,
 							  int dim_len, const char *value, int value_len);
 extern void failpat_combo_add_interval(FailpatCombo *combo, const char *dim,
 									   int dim_len, double min, double max);
+
+/* the set has min to max values */
+extern void failpat_combo_add_count(FailpatCombo *combo, const char *dim,
+									int dim_len, double min, double max);
 
 /*
  * Read a JSON object into combo.  pattern: these are a pattern's conditions,
@@ -84,7 +90,7 @@ extern bool failpat_combo_meets(const FailpatCombo *combo,
 extern bool failpat_combo_says_more(const FailpatCombo *more,
 									const FailpatCombo *less);
 
-/* the interval of a dimension, or NULL */
+/* the interval of an ordinal dimension, or NULL */
 extern const FailpatInterval *failpat_combo_interval(const FailpatCombo *combo,
 													 const char			*dim,
 													 int dim_len);

@@ -58,7 +58,7 @@ failpat_bad_condition(FailpatText name, const char *kind, const char *what)
 				kind ? " " : "", fp_clip(name.data, name.len), name.data,
 				what),
 		 errhint(
-			 "A condition is a value, an array of values used together, or for an ordinal dimension a number or {\"min\": ..., \"max\": ...}.")));
+			 "A condition is a value, an array of values used together, {\"min\": ..., \"max\": ...} for an ordinal dimension, or {\"count\": {\"min\": ..., \"max\": ...}} for the number of values of a set.")));
 }
 
 static void
@@ -93,13 +93,12 @@ read_bound(const FailpatCondition *condition, const JsonbValue *value,
 }
 
 static void
-read_range(FailpatCondition *condition, JsonbContainer *object, bool lenient)
+read_bounds(FailpatCondition *condition, JsonbContainer *object, bool lenient)
 {
 	JsonbIterator *it = JsonbIteratorInit(object);
 	JsonbValue	   key;
 	JsonbValue	   value;
 
-	condition->test = FAILPAT_RANGE;
 	(void) JsonbIteratorNext(&it, &key, true);
 	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
 	{
@@ -119,6 +118,34 @@ read_range(FailpatCondition *condition, JsonbContainer *object, bool lenient)
 	}
 	if (condition->min_text.data == NULL && condition->max_text.data == NULL)
 		bad_syntax(condition, "has neither \"min\" nor \"max\"");
+}
+
+static void
+read_range(FailpatCondition *condition, JsonbContainer *object, bool lenient)
+{
+	JsonbValue	buffer;
+	JsonbValue *count =
+		getKeyJsonValueFromContainer(object, "count", 5, &buffer);
+
+	if (count == NULL)
+	{
+		condition->test = FAILPAT_RANGE;
+		read_bounds(condition, object, lenient);
+		return;
+	}
+	condition->test = FAILPAT_COUNT;
+	if (JsonContainerSize(object) > 1)
+		bad_syntax(condition, "has a key besides \"count\"");
+	if (count->type == jbvBinary &&
+		JsonContainerIsObject(count->val.binary.data))
+	{
+		read_bounds(condition, count->val.binary.data, lenient);
+		return;
+	}
+	/* one number is the range from it to itself */
+	read_bound(condition, count, &condition->min_text, &condition->min);
+	condition->max_text = condition->min_text;
+	condition->max = condition->min;
 }
 
 static void
@@ -192,6 +219,8 @@ misfit(const FailpatCondition *condition, FpDimKind kind)
 {
 	if (condition->test == FAILPAT_RANGE && kind != FP_ORDINAL)
 		return "cannot be a range";
+	if (condition->test == FAILPAT_COUNT && kind != FP_SET)
+		return "cannot be a number of values";
 	if (condition->test == FAILPAT_VALUES && condition->nvalues != 1 &&
 		kind != FP_SET)
 		return "must name one value";

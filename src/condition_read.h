@@ -9,6 +9,8 @@
  *	- an array: the set has all of them as members; []: the empty set;
  *	- {"min": ..., "max": ...}, one or both: an ordinal value between them,
  *	  both included;
+ *	- {"count": number or {"min": ..., "max": ...}}: the set has so many
+ *	  members;
  *	- null: it is not recorded.
  *
  * This is all that reads it; whether a condition fits a dimension is for
@@ -38,7 +40,8 @@ typedef enum FailpatTest
 {
 	FAILPAT_NULL,	/* not recorded */
 	FAILPAT_VALUES, /* has all of the values; without any, the empty set */
-	FAILPAT_RANGE	/* from min to max, both included */
+	FAILPAT_RANGE,	/* from min to max, both included */
+	FAILPAT_COUNT	/* the same of the number of a set's members */
 } FailpatTest;
 
 typedef struct FailpatCondition

@@ -127,6 +127,34 @@ has_all(const Asked *asked, JsonbContainer *array)
 	return true;
 }
 
+/* how many different values a set of an observation has; a scalar is one */
+static int
+count_values(const JsonbValue *json)
+{
+	JsonbContainer *array;
+	FailpatText	   *seen;
+	int				n = 0;
+
+	if (json->type != jbvBinary)
+		return 1;
+	array = json->val.binary.data;
+	seen = palloc_array(FailpatText, (Size) JsonContainerSize(array) + 1);
+	for (uint32 i = 0; i < JsonContainerSize(array); i++)
+	{
+		JsonbValue *value = getIthJsonbValueFromContainer(array, i);
+		bool		known = false;
+
+		if (value->type == jbvNull || value->type == jbvBinary)
+			continue;
+		seen[n] = failpat_scalar_text(value);
+		for (int j = 0; j < n && !known; j++)
+			known = failpat_same_text(seen[j], seen[n]);
+		n += !known;
+	}
+	pfree(seen);
+	return n;
+}
+
 static bool
 condition_met(const Asked *asked, Jsonb *dims)
 {
@@ -149,6 +177,9 @@ condition_met(const Asked *asked, Jsonb *dims)
 		case FAILPAT_RANGE:
 			return number_of(json, &number) && number >= condition->min &&
 				   number <= condition->max;
+		case FAILPAT_COUNT:
+			number = count_values(json);
+			return number >= condition->min && number <= condition->max;
 		case FAILPAT_VALUES:
 			break;
 	}

@@ -85,7 +85,9 @@ encode_condition(const FpCube *cube, const FailpatCondition *condition,
 			out->test = FP_TEST_NULL;
 			return;
 		case FAILPAT_RANGE:
-			out->test = FP_TEST_RANGE;
+		case FAILPAT_COUNT:
+			out->test = condition->test == FAILPAT_COUNT ? FP_TEST_COUNT
+														 : FP_TEST_RANGE;
 			out->min = condition->min;
 			out->max = condition->max;
 			return;

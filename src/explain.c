@@ -74,8 +74,10 @@ not_a_pattern(FailpatText name)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("condition on dimension \"%.*s\" is not one of a pattern",
 					fp_clip(name.data, name.len), name.data),
-			 errdetail("A pattern has values, arrays of values used together, "
-					   "and ranges of ordinal dimensions.")));
+			 errdetail(
+				 "A pattern has values, arrays of values used together, "
+				 "ranges of ordinal dimensions, and numbers of values of "
+				 "sets.")));
 }
 
 static Part *
@@ -332,6 +334,7 @@ explain_cubes(FunctionCallInfo fcinfo, bool stacked)
 		items[i].dim = failpat_cube_dim(cube, name->data, name->len);
 		if (cube->dims[items[i].dim].kind == FP_STRATUM)
 			not_a_pattern(*name);
+		items[i].counts = parts[i].condition.test == FAILPAT_COUNT;
 		items[i].cells =
 			failpat_cube_match_read(cube, &parts[i].condition, 1, cx);
 		for (int w = 0; w < 2 && parts[i].has_wider; w++)

@@ -54,7 +54,8 @@ typedef struct TextCondition
 
 	int	   nvalues; /* equality: 1 or more, sorted */
 	char **values;
-	char  *min; /* ranges: either may be NULL */
+	bool   count; /* the range is of the number of values */
+	char  *min;	  /* ranges: either may be NULL */
 	char  *max;
 } TextCondition;
 
@@ -104,8 +105,9 @@ read_condition(TextCondition *condition, const FailpatCondition *read)
 {
 	int distinct = 0;
 
-	if (read->test == FAILPAT_RANGE)
+	if (read->test == FAILPAT_RANGE || read->test == FAILPAT_COUNT)
 	{
+		condition->count = read->test == FAILPAT_COUNT;
 		if (read->min_text.data != NULL)
 			condition->min = failpat_text_copy(read->min_text);
 		if (read->max_text.data != NULL)
@@ -120,8 +122,8 @@ read_condition(TextCondition *condition, const FailpatCondition *read)
 						fp_clip(read->name.data, read->name.len),
 						read->name.data),
 				 errdetail("A pattern has values, arrays of values used "
-						   "together, and ranges {\"min\": ..., "
-						   "\"max\": ...}.")));
+						   "together, ranges {\"min\": ..., \"max\": ...}, "
+						   "and numbers of values {\"count\": ...}.")));
 	condition->values = palloc_array(char *, read->nvalues);
 	for (int i = 0; i < read->nvalues; i++)
 		condition->values[i] = failpat_text_copy(read->values[i]);
@@ -190,25 +192,34 @@ put_in_words(const FailpatCondition *conditions, int n, Jsonb *dimensions)
 
 /*
  * Part of a key; the characters that have a meaning in keys are written as in
- * URLs, so that no value can be taken for another condition.
+ * URLs, so that no value can be taken for another condition, and no name for
+ * that of a number of values, "l#:3+".
  */
 static void
-append_key(StringInfo to, const char *text)
+append_key(StringInfo to, const char *text, bool name)
 {
 	for (const char *c = text; *c != '\0'; c++)
 	{
-		if (*c == ':' || *c == '+' || *c == '%')
+		if (*c == ':' || *c == '+' || *c == '%' || (*c == '#' && name))
 			appendStringInfo(to, "%%%02X", (unsigned char) *c);
 		else
 			appendStringInfoChar(to, *c);
 	}
 }
 
+static bool
+is_text(const char *text, const char *other)
+{
+	return text != NULL && strcmp(text, other) == 0;
+}
+
 /* "6+", "1-3", "6"; up to 4 as "4-" in keys and "up to 4" in sentences */
 static void
 append_range(StringInfo to, const TextCondition *condition, bool key)
 {
-	if (condition->max == NULL)
+	if (condition->count && is_text(condition->max, "0"))
+		appendStringInfoString(to, "0");
+	else if (condition->max == NULL)
 		appendStringInfo(to, "%s+", condition->min);
 	else if (condition->min == NULL)
 		appendStringInfo(to, key ? "%s-" : "up to %s", condition->max);
@@ -230,15 +241,15 @@ failpat_pattern_key_read(const FailpatCondition *conditions, int n,
 	{
 		if (i > 0)
 			appendStringInfoChar(&key, ':');
-		append_key(&key, list[i].key ? list[i].key : list[i].name);
-		appendStringInfoChar(&key, ':');
+		append_key(&key, list[i].key ? list[i].key : list[i].name, true);
+		appendStringInfoString(&key, list[i].count ? "#:" : ":");
 		if (list[i].nvalues == 0)
 			append_range(&key, &list[i], true);
 		for (int v = 0; v < list[i].nvalues; v++)
 		{
 			if (v > 0)
 				appendStringInfoChar(&key, '+');
-			append_key(&key, list[i].values[v]);
+			append_key(&key, list[i].values[v], false);
 		}
 	}
 	return key.data;
@@ -277,6 +288,32 @@ capitalise(char *text)
 		*text += 'A' - 'a';
 }
 
+/* "3 or more LoRAs", "exactly 1 LoRA", "no LoRA"; whether it may be some */
+static bool
+append_count(StringInfo to, const TextCondition *condition)
+{
+	const char *title = title_of(condition);
+	const char *last = condition->max ? condition->max : condition->min;
+	bool		none = is_text(condition->max, "0");
+	bool		same = is_text(condition->min, last);
+	size_t		len = strlen(title);
+	bool some = !none && (condition->max == NULL || !is_text(last, "1"));
+
+	if (none)
+		appendStringInfoString(to, "no");
+	else if (condition->max == NULL)
+		appendStringInfo(to, "%s or more", condition->min);
+	else if (condition->min == NULL || is_text(condition->min, "0"))
+		appendStringInfo(to, "at most %s", condition->max);
+	else if (same)
+		appendStringInfo(to, "exactly %s", condition->max);
+	else
+		appendStringInfo(to, "%s to %s", condition->min, condition->max);
+	appendStringInfo(to, " %s%s", title,
+					 some && len > 0 && title[len - 1] != 's' ? "s" : "");
+	return some;
+}
+
 char *
 failpat_pattern_text(Jsonb *conditions, Jsonb *dimensions, bool better,
 					 const char *check)
@@ -287,32 +324,42 @@ failpat_pattern_text(Jsonb *conditions, Jsonb *dimensions, bool better,
 	TextCondition *list = put_in_words(read, n, dimensions);
 	StringInfoData text;
 	int			   nranges = 0;
+	int			   ncounts = 0;
+	int			   nvalues = 0;
 	bool		   first = true;
 
 	initStringInfo(&text);
 	for (int i = 0; i < n; i++)
 	{
-		if (list[i].nvalues == 0)
-		{
-			nranges++;
-			continue;
-		}
+		nranges += list[i].nvalues == 0 && !list[i].count;
+		ncounts += list[i].count;
 		for (int v = 0; v < list[i].nvalues; v++)
 		{
 			char *label = get_text_member(list[i].labels, list[i].values[v]);
 			int	  start;
 
-			if (!first)
+			if (nvalues++ > 0)
 				appendStringInfoString(&text, " + ");
-			first = false;
 			start = text.len;
 			appendStringInfo(&text, "%s %s", title_of(&list[i]),
 							 label ? label : list[i].values[v]);
 			capitalise(text.data + start);
 		}
 	}
-	/* ranges alone begin the sentence: "Segment 6+ fails" */
-	if (nranges == n)
+
+	/*
+	 * What has no value begins with a number of values, "Using 3 or more
+	 * LoRAs at once fails", or else with its ranges, "Segment 6+ fails".
+	 */
+	for (int i = 0; i < n && nvalues == 0 && ncounts > 0; i++)
+		if (list[i].count)
+		{
+			appendStringInfoString(&text, first ? "Using " : " and ");
+			if (append_count(&text, &list[i]))
+				appendStringInfoString(&text, " at once");
+			first = false;
+		}
+	if (nvalues == 0 && ncounts == 0)
 		for (int i = 0; i < n; i++)
 		{
 			if (i > 0)
@@ -325,24 +372,29 @@ failpat_pattern_text(Jsonb *conditions, Jsonb *dimensions, bool better,
 		appendStringInfo(&text, " %s", check);
 	if (better)
 		appendStringInfoString(&text, " less often");
-	if (nranges < n)
-	{
-		first = true;
-		for (int i = 0; i < n; i++)
+	first = true;
+	for (int i = 0; i < n && nvalues > 0; i++)
+		if (list[i].count)
 		{
-			if (list[i].nvalues > 0)
-				continue;
-			appendStringInfoString(&text, first ? " " : " and ");
-			if (list[i].min == NULL)
-				appendStringInfo(&text, "up to %s %s", title_of(&list[i]),
-								 list[i].max);
-			else
-			{
-				appendStringInfo(&text, "at %s ", title_of(&list[i]));
-				append_range(&text, &list[i], false);
-			}
+			appendStringInfoString(&text, first ? " with " : " and ");
+			(void) append_count(&text, &list[i]);
 			first = false;
 		}
+	first = true;
+	for (int i = 0; i < n && nranges < n; i++)
+	{
+		if (list[i].nvalues > 0 || list[i].count)
+			continue;
+		appendStringInfoString(&text, first ? " " : " and ");
+		if (list[i].min == NULL)
+			appendStringInfo(&text, "up to %s %s", title_of(&list[i]),
+							 list[i].max);
+		else
+		{
+			appendStringInfo(&text, "at %s ", title_of(&list[i]));
+			append_range(&text, &list[i], false);
+		}
+		first = false;
 	}
 	capitalise(text.data);
 	return text.data;

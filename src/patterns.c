@@ -186,6 +186,15 @@ append_conditions(StringInfo json, const FpCube *cube,
 									 values[code[1] - 1].data);
 				appendStringInfoChar(json, '}');
 				break;
+			case FP_COND_COUNT:
+				appendStringInfoString(json, "{\"count\": {");
+				if (code[0] != 0)
+					appendStringInfo(json, "\"min\": %u", code[0] - 1);
+				if (code[1] != 0)
+					appendStringInfo(json, "%s\"max\": %u",
+									 code[0] != 0 ? ", " : "", code[1] - 1);
+				appendStringInfoString(json, "}}");
+				break;
 		}
 	}
 	appendStringInfoChar(json, '}');

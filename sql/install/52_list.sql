@@ -114,7 +114,9 @@ DECLARE
 BEGIN
     FOR c IN SELECT e.key, e.value, d.kind FROM jsonb_each(conditions) e
              LEFT JOIN fp_dimensions d ON d.source = fp_last_failure.source AND d.name = e.key LOOP
-        IF jsonb_typeof(c.value) = 'object' THEN
+        IF c.value ? 'count' AND jsonb_typeof(c.value) = 'object' THEN
+            ranges := ranges || format(' AND fp_conditions_met(o.dims, %L)', jsonb_build_object(c.key, c.value));
+        ELSIF jsonb_typeof(c.value) = 'object' THEN
             IF c.value ? 'min' THEN
                 ranges := ranges || format(' AND (o.dims ->> %L)::numeric >= %L::numeric', c.key, c.value ->> 'min');
             END IF;

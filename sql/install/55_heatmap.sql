@@ -61,7 +61,7 @@ CREATE FUNCTION fp_conditions_met(dims jsonb, conditions jsonb, ordinal text[] D
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'failpat_conditions_met_sql';
 COMMENT ON FUNCTION fp_conditions_met(jsonb, jsonb, text[]) IS
-    'whether the dimensions of an observation meet conditions; those named in ordinal are compared as numbers';
+    'whether the dimensions of an observation meet conditions; those named in ordinal are compared as numbers, and any other may be a set';
 
 CREATE FUNCTION fp_checked_conditions(source text, conditions jsonb, argument text)
     RETURNS text[]
@@ -89,6 +89,14 @@ BEGIN
         RAISE invalid_parameter_value USING
             MESSAGE = format('source %s has no dimension "%s"', quote_ident(fp_checked_conditions.source), unknown),
             HINT = format('Its dimensions are %s.', array_to_string(known, ', '));
+    END IF;
+    SELECT e.key INTO unknown FROM jsonb_each(fp_checked_conditions.conditions) e
+    JOIN fp_dimensions d ON d.source = fp_checked_conditions.source AND d.name = e.key AND d.kind <> 'set'
+    WHERE jsonb_typeof(e.value) = 'object' AND e.value ? 'count' LIMIT 1;
+    IF FOUND THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('dimension "%s" of source %s is not a set: it has no number of values', unknown,
+                             quote_ident(fp_checked_conditions.source));
     END IF;
     -- raises where a condition is none
     PERFORM fp_conditions_met('{}', fp_checked_conditions.conditions, ordinal);

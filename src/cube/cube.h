@@ -97,6 +97,13 @@ typedef struct FpCube
 	int64  *check_failures;
 } FpCube;
 
+/* members of a set of a set dimension, by its code (1..nsets) */
+static inline uint32
+fp_set_size(const FpDim *dim, uint32 code)
+{
+	return (uint32) (dim->set_offsets[code] - dim->set_offsets[code - 1]);
+}
+
 /* "nominal", "set", "ordinal", "stratum" */
 extern const char *fp_dim_kind_name(FpDimKind kind);
 

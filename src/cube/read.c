@@ -51,6 +51,10 @@ code_meets(const FpDim *dim, uint32 code, const FpCondition *condition)
 			return code != 0 && dim->kind == FP_ORDINAL &&
 				   dim->numbers[code - 1] >= condition->min &&
 				   dim->numbers[code - 1] <= condition->max;
+		case FP_TEST_COUNT:
+			return code != 0 && dim->kind == FP_SET &&
+				   (double) fp_set_size(dim, code) >= condition->min &&
+				   (double) fp_set_size(dim, code) <= condition->max;
 		case FP_TEST_VALUES:
 			break;
 	}

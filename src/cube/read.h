@@ -18,7 +18,8 @@ typedef enum FpTest
 	FP_TEST_NULL,	/* not recorded */
 	FP_TEST_VALUES, /* has all of these values (one, unless it is a set) */
 	FP_TEST_EMPTY,	/* the empty set */
-	FP_TEST_RANGE	/* an ordinal value from min to max, both included */
+	FP_TEST_RANGE,	/* an ordinal value from min to max, both included */
+	FP_TEST_COUNT	/* a set of so many members, from min to max */
 } FpTest;
 
 typedef struct FpCondition

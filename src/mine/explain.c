@@ -305,10 +305,13 @@ explain_result(Explainer *ex)
 			const FpItem *item = &other->candidate.items.item[j];
 			int	 dim = item->slot < 0 ? ex->run.tally->axes[item->axis].dim
 									  : ex->run.tally->slots[item->slot].dim;
+			bool counts =
+				item->slot < 0 && ex->run.tally->axes[item->axis].counts;
 			bool found = false;
 
 			for (int k = 0; k < ex->nitems; k++)
-				found |= ex->items[k].dim == dim;
+				found |=
+					ex->items[k].dim == dim && ex->items[k].counts == counts;
 			same_dims = found;
 		}
 		if (shared == either && same_dims)

@@ -15,7 +15,8 @@
 /* One condition, as the cells that meet it. */
 typedef struct FpExplainItem
 {
-	int			dim; /* of the cube */
+	int			dim;	/* of the cube */
+	bool		counts; /* a range of the number of its members */
 	const bool *cells;
 	/* a range with both bounds: with one of them only; else NULL */
 	const bool *wider[2];

@@ -146,7 +146,7 @@ fp_tell_items(const FpTally *tally, const FpItems *items,
 		int				   at = pattern->nconditions++;
 
 		to.dim = axis->dim;
-		to.kind = FP_COND_RANGE;
+		to.kind = axis->counts ? FP_COND_COUNT : FP_COND_RANGE;
 		to.code[0] = probe.low[a] > 1 ? axis->first_code[probe.low[a]] : 0;
 		to.code[1] =
 			probe.high[a] < axis->nbins ? axis->last_code[probe.high[a]] : 0;

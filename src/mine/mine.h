@@ -4,9 +4,9 @@
  *		From a failure cube to the list of failure patterns.
  *
  * A pattern is a conjunction of conditions on different dimensions: a value
- * of a nominal dimension, one or two members of a set-valued dimension, a
- * range of an ordinal one.  Its order (arity) is the number of conditions, a
- * pair of members counting as two.
+ * of a nominal dimension, one or two members of a set-valued dimension or a
+ * range of their number, a range of an ordinal one.  Its order (arity) is the
+ * number of conditions, a pair of members counting as two.
  *
  * What is promised (doc/statistics.md): with the outcomes shuffled at random
  * over the observations, the probability that a run reports anything is at
@@ -68,8 +68,10 @@ typedef enum FpConditionKind
 	FP_COND_VALUE,	/* nominal: equals values[code[0]] */
 	FP_COND_MEMBER, /* set: holds code[0] */
 	FP_COND_PAIR,	/* set: holds code[0] and code[1], used together */
-	FP_COND_RANGE	/* ordinal: code[0] <= value <= code[1], by codes, which
+	FP_COND_RANGE,	/* ordinal: code[0] <= value <= code[1], by codes, which
 					 * are in the order of the numbers */
+	FP_COND_COUNT	/* set: the same of the number of members, whose code is
+					 * one more than it: "no member" has the code 1 */
 } FpConditionKind;
 
 typedef struct FpPatternCondition

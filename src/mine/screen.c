@@ -10,8 +10,9 @@
  * again, once for each pattern that is accepted: see fp_screen_step.)
  *
  * A context has one range: of those that pass, the one whose weakest evidence
- * against any of its generalisations is strongest.  All ranges that were
- * looked at are counted as hypotheses, so the choice is free.
+ * against any of its generalisations (wider ranges of the same context left
+ * aside) is strongest.  All ranges that were looked at are counted as
+ * hypotheses, so the choice is free.
  *
  * A combination S must be significant within each generalisation G.  Where G
  * itself has passed all gates, S is a *refinement* of G: which of the rows of
@@ -461,8 +462,15 @@ productive(const FpScreen *screen, FpCandidate *candidate, double *score)
 		if (!fp_gate_pass(&within, candidate->count, whole, &log_p))
 			return false;
 		take_eased(candidate, log_p, refined ? log_refine : -INFINITY);
-		*score =
-			fmin(*score, fp_gate_llr(gate.direction, candidate->count, whole));
+
+		/*
+		 * Ranges of one context are compared by what they explain of it: one
+		 * within a wider one need not beat it within itself by as much as the
+		 * wider beats the rest.
+		 */
+		if (!wider)
+			*score = fmin(*score, fp_gate_llr(gate.direction, candidate->count,
+											  whole));
 	}
 
 	/* every way to part the items in two, each once */
@@ -527,6 +535,7 @@ show_context(void *arg, bool screening, const FpNode *node, uint32 parent_id,
 		candidate.direction = screen->directions[d];
 		candidate.order = screen->order;
 		candidate.interval = false;
+		candidate.counts = false;
 		candidate.count = count;
 		candidate.log_p = -INFINITY;
 		gate = counting_gate(screen, &candidate);
@@ -552,6 +561,7 @@ typedef struct RangeSearch
 	const FpVector *vector;
 	uint32			id;
 	bool			screening;
+	bool			counts; /* one of the axes is a number of members */
 	bool			have_items;
 	FpItems			context;
 	/* best by direction; thresholds, intervals */
@@ -582,6 +592,7 @@ try_range(RangeSearch *search, FpCount count, uint32 low, uint32 high,
 		candidate.direction = screen->directions[d];
 		candidate.order = screen->order;
 		candidate.interval = interval;
+		candidate.counts = search->counts;
 		candidate.count = count;
 		candidate.log_p = -INFINITY;
 		gate = counting_gate(screen, &candidate);
@@ -695,6 +706,9 @@ show_vector(void *arg, bool screening, const FpVector *vector, uint32 id,
 	search.id = id;
 	search.screening = screening;
 	search.have_items = false;
+	search.counts = false;
+	for (int a = 0; a < vector->naxes; a++)
+		search.counts |= tally->axes[vector->axes[a]].counts;
 	for (int d = 0; d < 2; d++)
 		search.score[d][0] = search.score[d][1] = -1;
 	if (vector->naxes == 1)
@@ -759,6 +773,7 @@ fp_screen_create(FpTally *tally, const FpMineOptions *options, FpArena arena)
 {
 	FpScreen *screen = fp_alloc0_array(arena, FpScreen, 1);
 	int		  orders = 0;
+	int		  axes = 0;
 	bool	  intervals = false;
 	double	  alpha;
 
@@ -784,7 +799,15 @@ fp_screen_create(FpTally *tally, const FpMineOptions *options, FpArena arena)
 	 */
 	for (int s = 0; s < tally->nslots; s++)
 		orders++; /* members and pairs: one each */
-	orders += Min(tally->naxes, FP_MAX_AXES_AT_ONCE);
+	for (int a = 0; a < tally->naxes; a++)
+	{
+		bool instead = false; /* of members of the same set, not beside */
+
+		for (int s = 0; s < tally->nslots && tally->axes[a].counts; s++)
+			instead |= tally->slots[s].dim == tally->axes[a].dim;
+		axes += !instead;
+	}
+	orders += Min(axes, FP_MAX_AXES_AT_ONCE);
 	orders = Max(1, Min(orders, options->max_arity));
 	for (int a = 0; a < tally->naxes; a++)
 		intervals |= tally->axes[a].nbins > 2;

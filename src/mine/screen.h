@@ -47,6 +47,7 @@ typedef struct FpCandidate
 	int			order;
 	FpDirection direction;
 	bool		interval; /* a range with both bounds */
+	bool		counts;	  /* one of the ranges is of a number of members */
 	FpCount		count;
 	double		log_p; /* the largest of its gates */
 

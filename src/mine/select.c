@@ -566,7 +566,11 @@ add_alias(FpSelector *sel, FpSelected *pattern, const FpItems *items)
 	pattern->aliases = grown;
 }
 
-/* strongest evidence first, then the simpler, then by content */
+/*
+ * Strongest evidence first, then the simpler, then by content.  Of two names
+ * of the same observations, the one that names a set's members says more than
+ * the one that only counts them.
+ */
 static int
 compare_candidates(const void *a, const void *b)
 {
@@ -575,6 +579,8 @@ compare_candidates(const void *a, const void *b)
 
 	if (x->llr != y->llr)
 		return x->llr < y->llr ? 1 : -1;
+	if (x->counts != y->counts)
+		return x->counts ? 1 : -1;
 	if (x->order != y->order)
 		return x->order - y->order;
 	return fp_items_compare(&x->items, &y->items);

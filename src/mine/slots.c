@@ -233,6 +233,39 @@ make_set_slots(FpTally *tally, int d)
 	fp_arena_delete(scratch);
 }
 
+/* The number of members of a set, as FP_COND_COUNT has it. */
+static void
+make_count_axis(FpTally *tally, int d)
+{
+	const FpDim *dim = &tally->cube->dims[d];
+	FpAxis		*axis = &tally->axes[tally->naxes];
+	uint32		 bins[FP_MAX_SET_MEMBERS + 1] = {0};
+	uint32		 bin = 0;
+
+	for (uint32 s = 1; s <= dim->nsets; s++)
+		bins[fp_set_size(dim, s)] = 1;
+	for (int n = 0; n <= FP_MAX_SET_MEMBERS; n++)
+		bin += bins[n];
+	if (bin < 2)
+		return; /* always as many */
+	axis->dim = d;
+	axis->counts = true;
+	axis->first_code = fp_alloc0_array(tally->arena, uint32, bin + 1);
+	axis->last_code = fp_alloc0_array(tally->arena, uint32, bin + 1);
+	for (uint32 n = 0; n <= FP_MAX_SET_MEMBERS; n++)
+		if (bins[n] != 0)
+		{
+			bins[n] = ++axis->nbins;
+			axis->first_code[axis->nbins] = n + 1;
+			axis->last_code[axis->nbins] = n + 1;
+		}
+	fp_tally_reserve(tally, (uint64) dim->nsets * sizeof(uint32));
+	axis->bin_of = fp_alloc0_array(tally->arena, uint32, dim->nsets + 1);
+	for (uint32 s = 1; s <= dim->nsets; s++)
+		axis->bin_of[s] = bins[fp_set_size(dim, s)];
+	tally->naxes++;
+}
+
 static void
 make_axis(FpTally *tally, int d)
 {
@@ -295,6 +328,7 @@ fp_tally_create(const FpCube *cube, const int64 *fails, int64 min_trials,
 				break;
 			case FP_SET:
 				make_set_slots(tally, d);
+				make_count_axis(tally, d);
 				break;
 			case FP_ORDINAL:
 				make_axis(tally, d);

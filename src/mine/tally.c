@@ -311,6 +311,8 @@ list_jobs(FpTally *tally, FpNode *node, int order, JobList *list,
 	/* ranges below this context */
 	for (int a = 0; a < tally->naxes; a++)
 	{
+		if (has_dim(tally, node, tally->axes[a].dim))
+			continue; /* a set's members and their number */
 		if (missing == 1)
 		{
 			FpJob *job = add_job(list, arena);
@@ -324,7 +326,11 @@ list_jobs(FpTally *tally, FpNode *node, int order, JobList *list,
 		}
 		for (int b = a + 1; missing == 2 && b < tally->naxes; b++)
 		{
-			FpJob *job = add_job(list, arena);
+			FpJob *job;
+
+			if (has_dim(tally, node, tally->axes[b].dim))
+				continue;
+			job = add_job(list, arena);
 
 			job->from = node;
 			job->vector = fp_alloc0_array(tally->arena, FpVector, 1);

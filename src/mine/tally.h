@@ -5,7 +5,9 @@
  *
  * A *slot* is something that a condition can be put on by equality: a nominal
  * dimension, the members of a set-valued one, or its pairs of members.  An
- * *axis* is an ordinal dimension, cut into bins; conditions on it are ranges.
+ * *axis* is an ordinal dimension, cut into bins, or the number of members of a
+ * set-valued one; conditions on it are ranges.  The number of members never
+ * goes together with a member of the same set.
  *
  * A *context* is a set of slots (a node of a tree, slots ascending) with one
  * code each; contexts that reach the least number of trials are numbered from
@@ -52,9 +54,11 @@ typedef struct FpSlot
 typedef struct FpAxis
 {
 	int		dim;
+	bool	counts;		/* of the number of members of a set */
 	uint32	nbins;		/* bins 1..nbins, by number; 0 = not recorded */
 	uint32 *bin_of;		/* raw code -> bin */
-	uint32 *first_code; /* bin -> least and greatest code in it */
+	uint32 *first_code; /* bin -> least and greatest code in it (counts: the
+						 * number of members + 1) */
 	uint32 *last_code;
 } FpAxis;
 

@@ -14,6 +14,7 @@
 #define FAILPAT_MINE_DATA_H
 
 #include "cube/cube.h"
+#include "mine/mine.h"
 
 #include <math.h>
 
@@ -164,6 +165,35 @@ data_has(const FpCube *cube, int d, uint64 cell, uint32 member)
 		if (dim->set_members[i] == member)
 			return true;
 	return false;
+}
+
+/* patterns as "2=3 3=5 4:6-0", pairs "2=3+7", numbers of members "2#4-0" */
+static inline const char *
+told(const FpMineResult *result)
+{
+	static char text[1000];
+
+	text[0] = '\0';
+	for (int i = 0; i < result->npatterns && i < 20; i++)
+	{
+		const FpPattern *p = &result->patterns[i];
+
+		if (i > 0)
+			strcat(text, "; ");
+		for (int c = 0; c < p->nconditions; c++)
+		{
+			static const char		  signs[] = {'=', '=', '=', ':', '#'};
+			const FpPatternCondition *to = &p->conditions[c];
+			char					 *end = text + strlen(text);
+
+			sprintf(end, "%s%d%c%u", c ? " " : "", to->dim, signs[to->kind],
+					to->code[0]);
+			if (to->kind >= FP_COND_PAIR)
+				sprintf(end + strlen(end), "%c%u",
+						to->kind == FP_COND_PAIR ? '+' : '-', to->code[1]);
+		}
+	}
+	return text;
 }
 
 static inline void

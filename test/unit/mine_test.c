@@ -100,11 +100,12 @@ show_vector(void *arg, bool screen, const FpVector *vector, uint32 id,
 
 			if (count.n == 0)
 				continue;
-			snprintf(key, sizeof(key), "%s|%d=%u", context, x->dim,
-					 x->first_code[a]);
+			snprintf(key, sizeof(key), "%s|%d%s=%u", context, x->dim,
+					 x->counts ? "#" : "", x->first_code[a]);
 			if (y)
 				snprintf(key + strlen(key), sizeof(key) - strlen(key),
-						 "|%d=%u", y->dim, y->first_code[b]);
+						 "|%d%s=%u", y->dim, y->counts ? "#" : "",
+						 y->first_code[b]);
 			add_entry(list, key, count);
 		}
 }
@@ -116,16 +117,10 @@ table_done(void *arg, bool screen)
 	(void) screen;
 }
 
-/* All combinations from dimension d on, of the cells whose flag is set. */
-static void
-brute(const FpCube *cube, int d, int order, int max_order, int min_trials,
-	  const char *context, const char *ranges, const bool *cells,
-	  bool context_frequent, Entries *list)
+static FpCount
+count_cells(const FpCube *cube, const bool *cells)
 {
-	const FpDim *dim = &cube->dims[d];
-	bool		*next;
-	char		 key[200];
-	FpCount		 count = {0, 0};
+	FpCount count = {0, 0};
 
 	for (uint64 i = 0; i < cube->ncells; i++)
 		if (cells[i])
@@ -133,13 +128,40 @@ brute(const FpCube *cube, int d, int order, int max_order, int min_trials,
 			count.n += cube->trials[i];
 			count.f += cube->failures[i];
 		}
-	/* ranges come last here, so this is the context's size until then */
-	if (ranges[0] == '\0')
-		context_frequent = count.n >= min_trials;
-	if (!context_frequent)
+	return count;
+}
+
+static int
+count_ranges(const char *ranges)
+{
+	int n = 0;
+
+	for (; *ranges != '\0'; ranges++)
+		n += *ranges == '|';
+	return n;
+}
+
+/*
+ * All combinations from dimension d on, of the cells whose flag is set; those
+ * of the context alone, without its ranges, are flagged in within.
+ */
+static void
+brute(const FpCube *cube, int d, int order, int max_order, int min_trials,
+	  const char *context, const char *ranges, const bool *cells,
+	  const bool *within, Entries *list)
+{
+	const FpDim *dim = &cube->dims[d];
+	bool		*next;
+	bool		*narrower;
+	char		 key[200];
+
+	if (count_cells(cube, within).n < min_trials ||
+		count_ranges(ranges) > FP_MAX_AXES_AT_ONCE)
 		return;
 	if (d == cube->ndims)
 	{
+		FpCount count = count_cells(cube, cells);
+
 		if (order == 0 || count.n == 0)
 			return;
 		snprintf(key, sizeof(key), "%s%s", context, ranges);
@@ -147,10 +169,22 @@ brute(const FpCube *cube, int d, int order, int max_order, int min_trials,
 		return;
 	}
 	brute(cube, d + 1, order, max_order, min_trials, context, ranges, cells,
-		  context_frequent, list);
+		  within, list);
 	if (dim->kind == FP_STRATUM || order == max_order)
 		return;
 	next = malloc(cube->ncells);
+	narrower = malloc(cube->ncells);
+	for (uint32 code = 1; dim->kind == FP_SET && code <= 3; code++)
+	{
+		char more[200];
+
+		for (uint64 i = 0; i < cube->ncells; i++)
+			next[i] = cells[i] && cube->codes[d][i] != 0 &&
+					  fp_set_size(dim, cube->codes[d][i]) == code - 1;
+		snprintf(more, sizeof(more), "%s|%d#=%u", ranges, d, code);
+		brute(cube, d + 1, order + 1, max_order, min_trials, context, more,
+			  next, within, list);
+	}
 	for (uint32 v = 1; v <= dim->nvalues; v++)
 	{
 		for (uint32 w = 0; w <= dim->nvalues; w++)
@@ -161,26 +195,30 @@ brute(const FpCube *cube, int d, int order, int max_order, int min_trials,
 				(dim->kind != FP_SET || w <= v || order + 2 > max_order))
 				continue;
 			for (uint64 i = 0; i < cube->ncells; i++)
-				next[i] =
-					cells[i] && (dim->kind == FP_SET
-									 ? data_has(cube, d, i, v) &&
-										   (w == 0 || data_has(cube, d, i, w))
-									 : cube->codes[d][i] == v);
+			{
+				narrower[i] =
+					within[i] && (dim->kind == FP_SET
+									  ? data_has(cube, d, i, v) &&
+											(w == 0 || data_has(cube, d, i, w))
+									  : cube->codes[d][i] == v);
+				next[i] = cells[i] && narrower[i];
+			}
 			if (dim->kind == FP_ORDINAL)
 			{
 				snprintf(more, sizeof(more), "%s|%d=%u", ranges, d, v);
 				brute(cube, d + 1, order + 1, max_order, min_trials, context,
-					  more, next, context_frequent, list);
+					  more, next, within, list);
 			}
 			else
 			{
 				snprintf(more, sizeof(more), "%s%d:%u+%u ", context, d, v, w);
 				brute(cube, d + 1, order + 1 + (w > 0), max_order, min_trials,
-					  more, ranges, next, context_frequent, list);
+					  more, ranges, next, narrower, list);
 			}
 		}
 	}
 	free(next);
+	free(narrower);
 }
 
 static FpCube *
@@ -227,7 +265,7 @@ check_counts(uint64 seed, int max_order, int min_trials, size_t limit,
 	bool		   same;
 
 	memset(all, 1, cube->ncells);
-	brute(cube, 0, 0, max_order, min_trials, "", "", all, true, &expected);
+	brute(cube, 0, 0, max_order, min_trials, "", "", all, all, &expected);
 	tally = fp_tally_create(cube, cube->failures, min_trials, max_order, limit,
 							arena);
 	got.tally = tally;
@@ -284,34 +322,6 @@ fail_by(FpCube *cube, Random *r, double (*rate)(const FpCube *, uint64))
 	for (uint64 i = 0; i < cube->ncells; i++)
 		cube->failures[i] = random_unit(r) < rate(cube, i);
 	data_finish(cube);
-}
-
-/* "2=3 3=5 4:6-0" */
-static const char *
-told(const FpMineResult *result)
-{
-	static char text[1000];
-
-	text[0] = '\0';
-	for (int i = 0; i < result->npatterns && i < 20; i++)
-	{
-		const FpPattern *p = &result->patterns[i];
-
-		if (i > 0)
-			strcat(text, "; ");
-		for (int c = 0; c < p->nconditions; c++)
-		{
-			const FpPatternCondition *to = &p->conditions[c];
-			char					 *end = text + strlen(text);
-
-			sprintf(end, "%s%d%c%u", c ? " " : "", to->dim,
-					to->kind == FP_COND_RANGE ? ':' : '=', to->code[0]);
-			if (to->kind == FP_COND_RANGE || to->kind == FP_COND_PAIR)
-				sprintf(end + strlen(end), "%c%u",
-						to->kind == FP_COND_RANGE ? '-' : '+', to->code[1]);
-		}
-	}
-	return text;
 }
 
 static double
