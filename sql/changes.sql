@@ -111,6 +111,29 @@ SELECT direction, at, event_label, conditions FROM fp_changes(pattern_id => :pat
 SELECT value, direction, at FROM fp_changes(pattern_id => :pattern, dimension => 'model');
 SELECT count(*) FROM fp_pattern_changes(-1);
 DELETE FROM failure_patterns WHERE id = :pattern;
+-- as many observations behind a change as it says, and none without it
+SELECT c.value, c.at, c.trials_after = t.n AS trials, c.failures_after = t.f AS failures, c.trials_before = b.n AS trials_before, t.first >= c.at AND t.last < c.after_until AS time
+FROM fp_changes(dimension => 'scene') c
+CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE d.failed) AS f, min(observed_at) AS first, max(observed_at) AS last
+                    FROM fp_drilldown(change => to_jsonb(c), page_size => 10000) d) t
+CROSS JOIN LATERAL (SELECT count(*) AS n FROM fp_drilldown(c.conditions, since => c.before_since, until => c.at, page_size => 10000)) b
+ORDER BY c.at;
+SELECT count(*) AS shorter_buckets_than_the_source FROM fp_changes(dimension => 'scene', bucket => '6 hours') c
+WHERE c.trials_after = (SELECT count(*) FROM fp_drilldown(change => to_jsonb(c), page_size => 10000))
+  AND c.failures_after = (SELECT count(*) FROM fp_drilldown(change => to_jsonb(c), failed_only => true, page_size => 10000))
+  AND c.trials_after > (SELECT count(*) FROM fp_drilldown(change => to_jsonb(c), since => c.at + interval '2 days', page_size => 10000));
+-- behind a pattern
+INSERT INTO failure_patterns (source, pattern_key, conditions) VALUES ('runs', 'test', '{"scene": "3", "pos": {"min": 6}}') RETURNING id AS pattern \gset
+SELECT count(*) AS drilled, (SELECT count(*) FROM runs WHERE scene = 3 AND pos >= 6) AS by_hand FROM fp_drilldown(pattern_id => :pattern, page_size => 10000);
+SELECT count(*) AS drilled, (SELECT count(*) FROM runs WHERE scene = 3 AND pos >= 6 AND model = 1 AND failed) AS by_hand
+FROM fp_drilldown('{"model": "1"}', pattern_id => :pattern, failed_only => true, page_size => 10000);
+SELECT count(*) FROM fp_drilldown('{"scene": "2"}', pattern_id => :pattern);
+SELECT count(*) FROM fp_drilldown(pattern_id => -1);
+SELECT count(*) FROM fp_drilldown(source => 'walks', pattern_id => :pattern);
+SELECT count(*) FROM fp_drilldown(change => '{}');
+SELECT count(*) FROM fp_drilldown(change => '{"event": "regression", "id": -1}');
+SELECT count(*) FROM fp_drilldown(change => '{"at": "some day", "conditions": {}}');
+DELETE FROM failure_patterns WHERE id = :pattern;
 -- nothing in noise: 60 values, an ordinal, every check
 SELECT count(*) FROM fp_changes(dimension => 'noise', filter => '{"scene": "1"}');
 SELECT count(*) FROM fp_changes(filter => '{"scene": "1"}'), fp_trend();
@@ -136,6 +159,9 @@ SELECT make_runs(97, 98, '2026-05-01 00:00 Europe/Berlin', '2027-01-01');
 CALL fp_refresh('runs');
 SELECT dimension, value, payload ->> 'label' AS label, at, told_at IS NOT NULL AS told, octet_length(payload::text) < 2000 AS small, payload ->> 'text' AS text
 FROM fp_told_changes WHERE dimension = 'scene' AND at > '2026-04-15';
+-- from the message to what it is about
+SELECT count(*) > 100 AS many, bool_and(d.dims ->> 'scene' = '3' AND d.observed_at >= t.at) AS right
+FROM fp_told_changes t CROSS JOIN LATERAL fp_drilldown(change => t.payload, page_size => 10000) d WHERE dimension = 'scene' AND at > '2026-04-15';
 SELECT count(*) AS before FROM fp_told_changes \gset
 CALL fp_refresh('runs');
 SELECT make_runs(99, 100, '2026-05-01 00:00 Europe/Berlin', '2027-01-01');

@@ -25,7 +25,7 @@ CREATE INDEX ON runs (source_key);
 CREATE VIEW judged AS SELECT * FROM runs;
 
 SELECT * FROM fp_drilldown();
-SELECT fp_attach('runs', 'judged', dimensions => '{"pos": {"kind": "ordinal"}, "strength": {"kind": "ordinal"}}', history => 'now');
+SELECT fp_attach('runs', 'judged', '{"drill.runs": "source_key"}', dimensions => '{"pos": {"kind": "ordinal"}, "strength": {"kind": "ordinal"}}', history => 'now');
 
 -- the first page, and the next
 SELECT observed_at, obs_key, source_key, failed, failed_checks, job, dims, page_cursor
@@ -53,6 +53,7 @@ BEGIN
         cursor_of_page := r.page_cursor;
     END LOOP;
 END $$;
+CREATE VIEW paged AS
 SELECT q.name, p.n AS page_size, t.rows, t.wrong
 FROM (VALUES
     ('all', '{}'::jsonb, 'true'),
@@ -68,6 +69,9 @@ FROM (VALUES
     ('used together', '{"lora": ["3", "4"]}', $$lora @> '{3,4}'$$),
     ('none used', '{"lora": []}', $$lora = '{}'$$),
     ('not recorded', '{"lora": null, "scene": "1"}', 'lora IS NULL AND scene = 1'),
+    ('no number', '{"pos": null, "strength": {"min": 1}}', 'pos IS NULL AND strength >= 1'),
+    ('two ranges', '{"pos": {"min": 9}, "strength": {"min": 2.5}}', 'pos >= 9 AND strength >= 2.5'),
+    ('two that never meet', '{"scene": "7", "pos": 99}', 'false'),
     ('several', '{"lora": ["3"], "scene": "1", "pos": {"min": 2}}', $$'3' = ANY (lora) AND scene = 1 AND pos >= 2$$),
     ('no such value', '{"scene": "x"}', 'false'),
     ('no such number', '{"pos": 999}', 'false')
@@ -78,16 +82,17 @@ LATERAL (SELECT count(*) AS rows, count(*) FILTER (WHERE d.obs_key IS DISTINCT F
          FULL JOIN (SELECT row_number() OVER (ORDER BY observed_at DESC, obs_key COLLATE "C" DESC) AS place, obs_key
                     FROM XMLTABLE('//row' PASSING query_to_xml('SELECT obs_key, observed_at FROM drill.runs WHERE ' || q.sql, false, false, '')
                                   COLUMNS obs_key text, observed_at timestamptz)) e USING (place)) t
-WHERE p.n = 1000 OR q.name IN ('all', 'used together', 'range')
-ORDER BY q.name COLLATE "C", p.n;
+WHERE p.n = 1000 OR q.name IN ('all', 'used together', 'range');
+CREATE VIEW failures_paged AS
 SELECT (SELECT count(*) FROM pages('{"scene": "7"}', 100, true)) AS failed,
-       (SELECT count(*) FROM runs WHERE scene = 7 AND failed) AS by_hand,
+       (SELECT count(*) FROM runs WHERE scene = 7 AND failed) AS failed_by_hand,
        (SELECT count(*) FROM pages('{"scene": "7"}', 100, true, 'motion')) AS of_a_check,
-       (SELECT count(*) FROM runs WHERE scene = 7 AND 'motion' = ANY (failed_checks)) AS by_hand,
+       (SELECT count(*) FROM runs WHERE scene = 7 AND 'motion' = ANY (failed_checks)) AS of_a_check_by_hand,
        (SELECT count(*) FROM pages('{"scene": "7"}', 100, false, 'motion')) AS trials,
-       (SELECT count(*) FROM runs WHERE scene = 7) AS by_hand;
+       (SELECT count(*) FROM runs WHERE scene = 7) AS trials_by_hand;
 
 -- as many as the cell says
+CREATE VIEW as_many AS
 WITH cube AS (
     SELECT failure_cube(failed, dims, '{pos,strength}', '{}', failed_checks) AS c FROM fp_observations),
 cells AS (
@@ -98,6 +103,56 @@ SELECT count(*) AS cells,
        count(*) FILTER (WHERE (SELECT count(*) FROM fp_drilldown(h.conditions, since => '-infinity', page_size => 10000)) <> trials) AS wrong_trials,
        count(*) FILTER (WHERE (SELECT count(*) FROM fp_drilldown(h.conditions, since => '-infinity', failed_only => true, page_size => 10000)) <> failures) AS wrong_failures
 FROM cells h;
+
+-- before any refresh, after it, and where some buckets have changed since
+SELECT * FROM paged ORDER BY name COLLATE "C", page_size;
+TABLE failures_paged;
+TABLE as_many;
+CALL fp_refresh('runs');
+SELECT count(*) AS buckets, count(rows) AS with_index FROM fp_cubes;
+SELECT sum(rows) AS rows, sum(wrong) AS wrong FROM paged;
+TABLE failures_paged;
+TABLE as_many;
+-- what is not in the index of its bucket is seen all the same, and what has
+-- changed since is not seen as it was
+UPDATE runs SET failed = true, failed_checks = '{motion}' WHERE scene = 7 AND source_key % 5 = 0;
+INSERT INTO runs SELECT 6000 + i, 'run ' || 6000 + i, timestamptz '2026-03-01 12:00' + i * interval '2 days', i % 2 = 0, '{}', 7, '{9}', 3, 2.5
+FROM generate_series(1, 9) i;
+SELECT (SELECT count(DISTINCT bucket) FROM fp_dirty) AS dirty, (SELECT sum(wrong) FROM paged) AS wrong, f.* FROM failures_paged f;
+TABLE as_many;
+SELECT count(*) FROM pages('{"lora": "9"}', 2);
+DELETE FROM fp_dirty;
+SELECT count(*) AS only_where_it_was_counted FROM pages('{"lora": "9"}', 2);
+SELECT fp_rebuild('runs') > 0 AS marked;
+CALL fp_refresh('runs');
+SELECT count(*) FROM pages('{"lora": "9"}', 2);
+-- a limit that an index does not fit into, and one of another kind: all is read
+UPDATE fp_cubes SET rows = NULL WHERE extract(day FROM bucket) % 2 = 0;
+SELECT (SELECT sum(wrong) FROM paged) AS wrong, f.* FROM failures_paged f;
+UPDATE fp_dimensions SET kind = 'nominal' WHERE name = 'strength';
+SELECT (SELECT count(*) FROM pages('{"strength": "2.5"}', 100)) AS drilled, (SELECT count(*) FROM fp_observations WHERE dims ->> 'strength' = '2.5') AS by_hand;
+UPDATE fp_dimensions SET kind = 'ordinal' WHERE name = 'strength';
+
+-- indexes of someone's own making
+SELECT fp_rows_find('', '{f}', '{}', '{}', '{}', 'infinity', 10);
+SELECT fp_rows_find('\x465201080100000000000000000000000100000000000000', '{f}', '{}', '{}', '{}', 'infinity', 10);
+SELECT fp_rows_find(fp_row_index(now(), true, '{}', '{}', '{}'), '{f}', '{}', '{}', '{}', 'infinity', 10) = ARRAY[now()] AS one;
+SELECT fp_rows_find(fp_row_index(now(), true, '{}', '{}', '{}'), '{f,""}', '{}', '{}', '{}', 'infinity', 10) AS none;
+SELECT fp_rows_find(fp_row_index(now(), true, '{}', '{}', '{}'), '{f}', '{a}', '{}', '{}', 'infinity', 10);
+SELECT fp_row_index(now(), true, '{}', d, '{a}') IS NULL AS none
+FROM unnest('{"[]","{\"a\": \"x\"}","{\"a\": [1]}","{\"b\": {}}","{\"b\": [[1]]}","{\"b\": {\"c\": 1}}"}'::jsonb[]) d GROUP BY d ORDER BY d::text COLLATE "C";
+CREATE FUNCTION refused(index bytea) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM fp_rows_find(index, '{v1:a7,f}', '{b}', '{1}', '{3}', 'infinity', 10);
+    RETURN false;
+EXCEPTION WHEN invalid_binary_representation THEN
+    RETURN true;
+END $$;
+WITH i AS MATERIALIZED (SELECT fp_row_index(now() + i * interval '1 minute', true, '{x}', jsonb_build_object('a', i % 9, 'b', i % 5), '{b}') AS bytes
+                        FROM generate_series(1, 200) i)
+SELECT count(*) FILTER (WHERE refused(substr(bytes, 1, n))) = max(length(bytes)) AS none_too_short_is_read,
+       count(refused(set_byte(bytes, n % length(bytes), 255))) > 0 AS survives
+FROM i, generate_series(0, length(bytes) - 1) n;
 
 -- time: whole buckets, until exclusive; without since, the source's window
 SELECT * FROM fp_window('runs', '2026-03-05 13:00', '2026-03-06 00:00');

@@ -6,14 +6,48 @@ CREATE TABLE fp_cubes (
     cube failure_cube NOT NULL,
     observations bigint NOT NULL,
     refreshed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    rows bytea,
     PRIMARY KEY (source, bucket)
 );
+-- not compressed, so that a search reads parts of it
+ALTER TABLE fp_cubes ALTER COLUMN rows SET STORAGE EXTERNAL;
 COMMENT ON TABLE fp_cubes IS 'the observations of each time bucket, counted';
 COMMENT ON COLUMN fp_cubes.source IS 'name of the source';
 COMMENT ON COLUMN fp_cubes.bucket IS 'start of the bucket';
 COMMENT ON COLUMN fp_cubes.cube IS 'trials and failures for each combination of values';
 COMMENT ON COLUMN fp_cubes.observations IS 'how many observations it counts';
 COMMENT ON COLUMN fp_cubes.refreshed_at IS 'when it was counted';
+COMMENT ON COLUMN fp_cubes.rows IS 'where in time the observations of each value are, for fp_drilldown; NULL: it reads them all';
+
+CREATE FUNCTION fp_row_index_accum(internal, observed_at timestamptz, failed boolean, failed_checks text[], dims jsonb, ordinal text[])
+    RETURNS internal
+    LANGUAGE c IMMUTABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'failpat_row_index_accum';
+COMMENT ON FUNCTION fp_row_index_accum(internal, timestamptz, boolean, text[], jsonb, text[]) IS 'transition of fp_row_index';
+
+CREATE FUNCTION fp_row_index_final(internal)
+    RETURNS bytea
+    LANGUAGE c IMMUTABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'failpat_row_index_final';
+COMMENT ON FUNCTION fp_row_index_final(internal) IS 'result of fp_row_index';
+
+-- Its state is no SQL type: it is made of one bucket, where that is.
+CREATE AGGREGATE fp_row_index(observed_at timestamptz, failed boolean, failed_checks text[], dims jsonb, ordinal text[]) (
+    SFUNC = fp_row_index_accum,
+    STYPE = internal,
+    FINALFUNC = fp_row_index_final,
+    FINALFUNC_MODIFY = READ_ONLY
+);
+COMMENT ON AGGREGATE fp_row_index(timestamptz, boolean, text[], jsonb, text[]) IS
+    'where in time the observations of each value are, as fp_cubes.rows has it; NULL where that would not fit into failpat.memory_limit';
+
+CREATE FUNCTION fp_rows_find(rows bytea, keys text[], dims text[], mins double precision[], maxs double precision[],
+                             until timestamptz, wanted integer)
+    RETURNS timestamptz[]
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'failpat_rows_find';
+COMMENT ON FUNCTION fp_rows_find(bytea, text[], text[], double precision[], double precision[], timestamptz, integer) IS
+    'times of the newest observations that have these keys (see src/cube/rowindex.h) and lie in these ranges, newest first; NULL where the index cannot tell';
 
 CREATE TABLE failure_patterns (
     id bigserial PRIMARY KEY,
@@ -385,6 +419,7 @@ DECLARE
     ordinals text[];
     counted bigint;
     made failure_cube;
+    places bytea;
 BEGIN
     PERFORM fp_refresh_lock(fp_refresh_cubes.source, true);
     SELECT * INTO src FROM fp_sources s WHERE s.source = fp_refresh_cubes.source;
@@ -403,8 +438,8 @@ BEGIN
         SELECT failure_cube(o.failed,
                             CASE WHEN src.cluster AND o.job IS NOT NULL THEN o.dims || jsonb_build_object('job', o.job) ELSE o.dims END,
                             ordinals, CASE WHEN src.cluster THEN '{job}'::text[] ELSE '{}' END, o.failed_checks),
-               count(*)
-        INTO made, counted
+               count(*), fp_row_index(o.observed_at, o.failed, o.failed_checks, o.dims, ordinals)
+        INTO made, counted, places
         FROM fp_observations o
         WHERE o.source = src.source
           AND (o.observed_at = b
@@ -415,9 +450,9 @@ BEGIN
             DELETE FROM fp_pattern_buckets l USING failure_patterns f
             WHERE l.pattern_id = f.id AND f.source = src.source AND l.bucket = b;
         ELSE
-            INSERT INTO fp_cubes AS c (source, bucket, cube, observations) VALUES (src.source, b, made, counted)
+            INSERT INTO fp_cubes AS c (source, bucket, cube, observations, rows) VALUES (src.source, b, made, counted, places)
             ON CONFLICT (source, bucket) DO UPDATE
-                SET cube = excluded.cube, observations = excluded.observations, refreshed_at = clock_timestamp();
+                SET cube = excluded.cube, observations = excluded.observations, rows = excluded.rows, refreshed_at = clock_timestamp();
             UPDATE fp_pattern_buckets l SET stale = true FROM failure_patterns f
             WHERE l.pattern_id = f.id AND f.source = src.source AND l.bucket = b;
         END IF;

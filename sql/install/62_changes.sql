@@ -33,6 +33,7 @@ COMMENT ON COLUMN fp_events.recorded_at IS 'when the row was made';
 
 -- Which regressions have been told, so that each is told once.
 CREATE TABLE fp_told_changes (
+    id bigserial PRIMARY KEY,
     source text COLLATE "C" NOT NULL,
     dimension text COLLATE "C",
     value text COLLATE "C",
@@ -40,10 +41,13 @@ CREATE TABLE fp_told_changes (
     at_lower timestamptz NOT NULL,
     at_upper timestamptz NOT NULL,
     told_at timestamptz,
-    payload jsonb NOT NULL
+    payload jsonb NOT NULL,
+    conditions jsonb NOT NULL
 );
 CREATE INDEX fp_told_changes_source ON fp_told_changes (source, dimension, value);
 COMMENT ON TABLE fp_told_changes IS 'regressions that a refresh has told on channel failpat';
+COMMENT ON SEQUENCE fp_told_changes_id_seq IS 'ids of fp_told_changes';
+COMMENT ON COLUMN fp_told_changes.id IS 'identity';
 COMMENT ON COLUMN fp_told_changes.source IS 'name of the source';
 COMMENT ON COLUMN fp_told_changes.dimension IS 'dimension of the series; NULL: everything';
 COMMENT ON COLUMN fp_told_changes.value IS 'its value';
@@ -52,6 +56,7 @@ COMMENT ON COLUMN fp_told_changes.at_lower IS 'earliest place of that bucket; a 
 COMMENT ON COLUMN fp_told_changes.at_upper IS 'latest place of it';
 COMMENT ON COLUMN fp_told_changes.told_at IS 'when it was told; NULL: it was old already when the first refresh saw it';
 COMMENT ON COLUMN fp_told_changes.payload IS 'what was told';
+COMMENT ON COLUMN fp_told_changes.conditions IS 'the observations that the series is of';
 
 ALTER TABLE fp_source_state ADD COLUMN changes_told_at timestamptz;
 COMMENT ON COLUMN fp_source_state.changes_told_at IS 'when a refresh last looked for new regressions';
@@ -59,6 +64,7 @@ COMMENT ON COLUMN fp_source_state.changes_told_at IS 'when a refresh last looked
 SELECT pg_catalog.pg_extension_config_dump('fp_events', '');
 SELECT pg_catalog.pg_extension_config_dump('fp_events_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('fp_told_changes', '');
+SELECT pg_catalog.pg_extension_config_dump('fp_told_changes_id_seq', '');
 
 CREATE FUNCTION fp_record_event(
     kind text,
@@ -737,15 +743,18 @@ CREATE FUNCTION fp_changes(
         rate_effect double precision,
         mix_effect double precision,
         mix_p_value double precision,
-        reading text)
+        reading text,
+        before_since timestamptz,
+        after_until timestamptz)
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
     SET search_path FROM CURRENT
 AS $fn$
 #variable_conflict use_column
 DECLARE
     s fp_sources;
+    in_source text := fp_changes.source;
     base jsonb := coalesce(fp_changes.filter, '{}');
-    pattern failure_patterns;
+    pattern record;
     dim fp_dimensions;
     width constant interval := fp_changes.bucket;
     period record;
@@ -769,26 +778,24 @@ DECLARE
     listed jsonb;
     is_threshold boolean;
     sentence text;
+    level_from timestamptz;
+    level_to timestamptz;
 BEGIN
     IF fp_changes.pattern_id IS NOT NULL THEN
-        SELECT * INTO pattern FROM failure_patterns p WHERE p.id = fp_changes.pattern_id;
-        IF NOT FOUND OR pattern.conditions IS NULL THEN
-            RAISE invalid_parameter_value USING
-                MESSAGE = format(CASE WHEN FOUND THEN 'failure pattern %s has no conditions'
-                                      ELSE 'there is no failure pattern %s' END, fp_changes.pattern_id);
-        END IF;
+        SELECT * INTO pattern FROM fp_pattern_question(fp_changes.pattern_id);
         IF fp_changes.source <> pattern.source THEN
             RAISE invalid_parameter_value USING
-                MESSAGE = format('failure pattern %s is one of source %s, not of %s', pattern.id,
+                MESSAGE = format('failure pattern %s is one of source %s, not of %s', fp_changes.pattern_id,
                                  quote_ident(pattern.source), quote_ident(fp_changes.source));
         END IF;
         IF EXISTS (SELECT FROM jsonb_object_keys(pattern.conditions) k WHERE base ? k) THEN
             RAISE invalid_parameter_value USING
-                MESSAGE = format('filter and failure pattern %s have conditions on the same dimension', pattern.id);
+                MESSAGE = format('filter and failure pattern %s have conditions on the same dimension', fp_changes.pattern_id);
         END IF;
         base := base || pattern.conditions;
+        in_source := pattern.source;
     END IF;
-    s := fp_source_named(coalesce(pattern.source, fp_changes.source));
+    s := fp_source_named(in_source);
     PERFORM fp_checked_conditions(s.source, base, 'filter');
     IF fp_changes.dimension IS NOT NULL THEN
         -- as a condition, so that an unknown dimension is the same error everywhere
@@ -871,6 +878,10 @@ BEGIN
                 FROM unnest(ev.scope, ev.share) WITH ORDINALITY u (scope, share, i)), '{}'), ev.effect) c;
         END IF;
 
+        -- from the change before to the next one
+        level_from := coalesce((SELECT max(u) FROM unnest(shifts) u WHERE u < (r.point).at), period.first_bucket);
+        level_to := coalesce((SELECT min(u) FROM unnest(shifts) u WHERE u > (r.point).at), period.ends);
+
         SELECT c.cause, c.posterior INTO best
         FROM unnest(cause_change, cause_event, cause_posterior) c (change, cause, posterior)
         WHERE c.change = r.n AND c.cause > 0 AND c.posterior >= 0.05 ORDER BY c.posterior DESC, c.cause LIMIT 1;
@@ -896,9 +907,7 @@ BEGIN
                   FROM (SELECT b.*, CASE (r.point).kind WHEN 'spike'
                                     THEN b.bucket BETWEEN (r.point).at_lower AND (r.point).at_upper
                                     ELSE b.bucket >= (r.point).at END AS after
-                        FROM fp_bucket_counts(s.source, series_conditions, d.name,
-                            coalesce((SELECT max(u) FROM unnest(shifts) u WHERE u < (r.point).at), period.first_bucket),
-                            coalesce((SELECT min(u) FROM unnest(shifts) u WHERE u > (r.point).at), period.ends),
+                        FROM fp_bucket_counts(s.source, series_conditions, d.name, level_from, level_to,
                             width, fp_changes."check") b) c
                   GROUP BY c.value) x) k
         CROSS JOIN LATERAL (SELECT d.name, d.place, f.*
@@ -932,7 +941,8 @@ BEGIN
             ev.id[best.cause], ev.at[best.cause], ev.kind[best.cause], ev.label[best.cause], ev.origin[best.cause],
             best.posterior::double precision, none, listed, is_threshold,
             mix.verdict::text, mix.name::text, mix.rate_effect::double precision, mix.mix_effect::double precision,
-            mix.p_value::double precision, sentence;
+            mix.p_value::double precision, sentence,
+            level_from, CASE (r.point).kind WHEN 'spike' THEN fp_bucket_end((r.point).at_upper, width, s.bucket_zone) ELSE level_to END;
     END LOOP;
 END
 $fn$;
@@ -985,6 +995,7 @@ DECLARE
     r record;
     message jsonb;
     news boolean;
+    told_id bigint;
     told bigint := 0;
 BEGIN
     PERFORM fp_refresh_lock(fp_refresh_changes.source, true);
@@ -1013,8 +1024,9 @@ BEGIN
         -- the others with the next refresh
         LIMIT CASE WHEN first_time THEN NULL ELSE 20 END
     LOOP
+        told_id := nextval('fp_told_changes_id_seq');
         message := jsonb_build_object(
-            'event', 'regression', 'source', s.source, 'dimension', r.dimension, 'value', left(r.value, 200),
+            'event', 'regression', 'id', told_id, 'source', s.source, 'dimension', r.dimension, 'value', left(r.value, 200),
             'label', left(r.label, 200), 'at', r.at, 'at_lower', r.at_lower, 'at_upper', r.at_upper,
             'rate_before', r.rate_before, 'rate_after', r.rate_after, 'trials_after', r.trials_after,
             'q_value', r.q_value, 'provisional', r.provisional, 'cause', left(r.event_label, 200),
@@ -1022,9 +1034,9 @@ BEGIN
             'text', left(r.reading, 400));
         -- what a long history held when it was loaded is no news
         news := (NOT first_time OR r.at >= recent) AND told < 20;
-        INSERT INTO fp_told_changes (source, dimension, value, at, at_lower, at_upper, told_at, payload)
-        VALUES (s.source, r.dimension, r.value, r.at, r.at_lower, r.at_upper,
-                CASE WHEN news THEN now() END, message);
+        INSERT INTO fp_told_changes (id, source, dimension, value, at, at_lower, at_upper, told_at, payload, conditions)
+        VALUES (told_id, s.source, r.dimension, r.value, r.at, r.at_lower, r.at_upper,
+                CASE WHEN news THEN now() END, message, r.conditions);
         IF news THEN
             -- the limit is 8000 bytes; control characters take six each
             IF octet_length(message::text) > 7900 THEN

@@ -24,7 +24,7 @@ SET search_path = old;
 RESET search_path;
 SET search_path = public, tap, short;
 
-SELECT plan(50);
+SELECT plan(54);
 
 INSERT INTO projects (name) VALUES ('Glass Harbour');
 INSERT INTO avatars (project_id, name) VALUES (1, 'Ada'), (1, 'Bruno');
@@ -73,6 +73,28 @@ SELECT is((SELECT observed_at FROM obs WHERE segment = 2), (SELECT min(created_a
           'time is that of the first score');
 SELECT is((SELECT count(*) FROM obs WHERE segment = 2), 1::bigint, 'one observation for all checks of a segment');
 SELECT is((SELECT job FROM obs WHERE segment = 2), '1', 'the job is the scene');
+UPDATE quality_scores SET score = 0.25 WHERE id = (SELECT max(id) FROM quality_scores WHERE segment_id = 2 AND check_type = 'artifacts');
+SELECT is((SELECT scores FROM "Fail ""Pat"" ü".fp_drilldown(failed_only => true) WHERE obs_key = '2'),
+          '{"motion": 0.5, "artifacts": 0.25, "resolution": 0.5, "face_confidence": 0.5, "a check by a hook script": 0.5}'::jsonb,
+          'drill-down has the scores, of a check that ran twice the newest');
+BEGIN;
+DELETE FROM segments WHERE id = 2;
+SELECT is((SELECT count(*) || ' ' || count(scores) FROM "Fail ""Pat"" ü".fp_drilldown('{"segment_position": 2}') WHERE obs_key = '2'), '1 0',
+          'of a segment that is gone, none');
+ROLLBACK;
+BEGIN;
+CREATE ROLE regress_failpat_reader;
+GRANT USAGE ON SCHEMA "Fail ""Pat"" ü" TO regress_failpat_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA "Fail ""Pat"" ü" TO regress_failpat_reader;
+GRANT USAGE ON SCHEMA tap TO regress_failpat_reader;
+SET LOCAL ROLE regress_failpat_reader;
+SELECT is((SELECT count(*) || ' ' || count(scores) FROM "Fail ""Pat"" ü".fp_drilldown() WHERE obs_key = '2'), '1 0',
+          'nor for who may not read them');
+RESET ROLE;
+ALTER TABLE quality_scores ALTER COLUMN score TYPE numeric;
+SELECT is((SELECT count(*) || ' ' || count(scores) FROM "Fail ""Pat"" ü".fp_drilldown() WHERE obs_key = '2'), '1 0',
+          'nor where the column is of another type');
+ROLLBACK;
 INSERT INTO quality_scores (segment_id, check_type, score, status)
 SELECT s, c, 1, CASE WHEN s = 4 AND c = 'motion' THEN 'fail' ELSE 'pass' END
 FROM generate_series(3, 5) s, unnest('{face_confidence,motion,artifacts}'::text[]) c;
