@@ -26,6 +26,8 @@ DATA         = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql)
 
 REGRESS      = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
 REGRESS_OPTS = --inputdir=. --load-extension=plpgsql
+# no background worker comes between the statements of a test
+installcheck: export PGOPTIONS = -c failpat.async=off
 
 # The server's headers are not clean under -Wextra; these four classes of
 # warning come from its macros and calling convention, not from our code.

@@ -26,7 +26,6 @@ SELECT obs_key, failed, failed_checks, job, dims FROM fp_observations WHERE sour
 -- What cannot be attached.
 SELECT fp_attach('', 'judged');
 SELECT fp_attach('parts', NULL);
-SELECT fp_attach('parts', 'judged', refresh => 'async');
 SELECT fp_attach('parts', 'judged', refresh => 'often');
 SELECT fp_attach('parts', 'judged', bucket => '1 day 1 hour');
 SELECT fp_attach('parts', 'judged', bucket_zone => 'Mars/Olympus');

@@ -60,7 +60,8 @@ typedef struct FailpatSource
 
 	Oid	 view;
 	Oid	 view_owner;
-	bool sync; /* refresh at the end of each writing statement */
+	bool sync;	/* refresh at the end of each writing statement */
+	bool async; /* a background worker refreshes after the commit */
 
 	Interval bucket;
 	text	*zone;
@@ -109,6 +110,7 @@ extern char			 *failpat_key_operator(Oid type, int which);
 extern int failpat_see(FailpatSource *source, FailpatPlan *plan, Datum *keys,
 					   int nkeys, FailpatSeen **result, int n, bool before,
 					   List **tables);
+extern bool			  failpat_maybe_async(const char *name);
 
 /* observe.c */
 extern void	 failpat_check_columns(Relation rel, const char *columns);

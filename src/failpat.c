@@ -21,6 +21,7 @@
 #include "alert.h"
 #include "capture.h"
 #include "failpat.h"
+#include "worker.h"
 
 #ifdef PG_MODULE_MAGIC_EXT
 PG_MODULE_MAGIC_EXT(.name = "failpat", .version = "1.0");
@@ -51,6 +52,7 @@ _PG_init(void)
 		&failpat_require_confirmed, false, PGC_USERSET, 0, NULL, NULL, NULL);
 
 	failpat_capture_init();
+	failpat_schedule_init();
 	failpat_alert_init();
 
 	MarkGUCPrefixReserved("failpat");

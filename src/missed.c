@@ -37,6 +37,7 @@
 #include "utils/snapmgr.h"
 
 #include "capture.h"
+#include "worker.h"
 
 /* keys in one row of fp_missed, and bytes of keys that a session remembers */
 #define KEYS_PER_ROW 10000
@@ -184,6 +185,9 @@ put_missed(void *arg)
 			simple_table_tuple_insert(rel, slot);
 		}
 	ExecDropSingleTupleTableSlot(slot);
+	if (missed->keys != NULL && failpat_maybe_async(missed->source))
+		failpat_want_refresh(missed->schema, missed->source,
+							 rel->rd_rel->relowner);
 	table_close(rel, NoLock);
 	CommandCounterIncrement();
 	SetUserIdAndSecContext(user, context);

@@ -43,6 +43,7 @@
 #include "utils/snapmgr.h"
 
 #include "capture.h"
+#include "worker.h"
 
 /* columns of fp_observations, from 0 */
 enum
@@ -239,6 +240,9 @@ mark_dirty(FailpatSource *source, int64 *buckets, int n)
 		simple_table_tuple_insert(rel, slot);
 	}
 	ExecDropSingleTupleTableSlot(slot);
+	if (source->async)
+		failpat_want_refresh(RelationGetNamespace(rel), source->name,
+							 source->owner);
 	table_close(rel, NoLock);
 }
 
@@ -588,6 +592,9 @@ failpat_put_pending(FailpatSource *source, FailpatSeen *seen, int n,
 		ExecStoreVirtualTuple(slot);
 		simple_table_tuple_insert(rel, slot);
 	}
+	if (source->async)
+		failpat_want_refresh(RelationGetNamespace(rel), source->name,
+							 source->owner);
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, NoLock);
 	CommandCounterIncrement();
@@ -638,6 +645,8 @@ failpat_put_pending_keys(Oid schema, const char *name, Datum *keys, int n,
 		ExecStoreVirtualTuple(slot);
 		simple_table_tuple_insert(rel, slot);
 	}
+	if (failpat_maybe_async(name))
+		failpat_want_refresh(schema, name, rel->rd_rel->relowner);
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, NoLock);
 	CommandCounterIncrement();

@@ -30,6 +30,7 @@
 #include "utils/timestamp.h"
 
 #include "capture.h"
+#include "worker.h"
 
 PG_FUNCTION_INFO_V1(failpat_backfill);
 PG_FUNCTION_INFO_V1(failpat_refresh);
@@ -120,6 +121,7 @@ failpat_backfill(PG_FUNCTION_ARGS)
 {
 	bool		commit = may_commit(fcinfo);
 	bool		restart = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	Oid			schema = get_func_namespace(fcinfo->flinfo->fn_oid);
 	const char *home;
 	List	   *sources;
 	ListCell   *cell;
@@ -127,21 +129,27 @@ failpat_backfill(PG_FUNCTION_ARGS)
 	if (SPI_connect_ext(commit ? SPI_OPT_NONATOMIC : 0) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext failed");
 	/* SPI's memory outlives the steps' transactions */
-	home = quote_identifier(
-		get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid)));
+	home = quote_identifier(get_namespace_name(schema));
 	sources = sources_of(fcinfo, home, "WHERE observations IS NOT NULL");
 	between(commit);
 	foreach (cell, sources)
 	{
 		char	   *source = lfirst(cell);
 		int64		total = 0;
-		int64		n;
 		TimestampTz told = GetCurrentTimestamp();
 
 		if (restart)
 			(void) step(home, "fp_backfill_restart", source);
-		while ((n = step(home, "fp_backfill_step", source)) > 0)
+		for (;;)
 		{
+			int64 n;
+
+			/* what is loaded in part is not refreshed on that account */
+			failpat_quiet = true;
+			n = step(home, "fp_backfill_step", source);
+			failpat_quiet = false;
+			if (n <= 0)
+				break;
 			total += n;
 			between(commit);
 			if (TimestampDifferenceExceeds(told, GetCurrentTimestamp(), 5000))
@@ -151,6 +159,12 @@ failpat_backfill(PG_FUNCTION_ARGS)
 										(long long) total)));
 			}
 		}
+		if (failpat_maybe_async(source))
+			failpat_want_refresh(
+				schema, source,
+				failpat_relation_owner(
+					get_relname_relid("fp_observations", schema),
+					"fp_observations"));
 		ereport(NOTICE,
 				(errmsg_plural("%lld key loaded", "%lld keys loaded",
 							   (unsigned long) total, (long long) total)));

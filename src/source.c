@@ -366,6 +366,7 @@ load(FailpatSource *source, Oid schema)
 						 "source: what was learnt stays, and the keys that "
 						 "wait are read then.")));
 	source->sync = strcmp(SPI_getvalue(row, desc, 2), "sync") == 0;
+	source->async = strcmp(SPI_getvalue(row, desc, 2), "async") == 0;
 	source->bucket = *DatumGetIntervalP(SPI_getbinval(row, desc, 3, &isnull));
 	{
 		MemoryContext old = MemoryContextSwitchTo(source->cx);
@@ -483,4 +484,18 @@ failpat_source_changed(PG_FUNCTION_ARGS)
 	if (OidIsValid(relid))
 		CacheInvalidateRelcacheByRelid(relid);
 	return PointerGetDatum(NULL);
+}
+
+/*
+ * Whether a source may be in refresh mode async, as far as this backend knows
+ * without reading anything.
+ */
+bool
+failpat_maybe_async(const char *name)
+{
+	FailpatSource *source = NULL;
+
+	if (sources != NULL && strlen(name) < NAMEDATALEN)
+		source = hash_search(sources, name, HASH_FIND, NULL);
+	return source == NULL || source->cx == NULL || source->async;
 }

@@ -7,7 +7,7 @@ CREATE TABLE fp_sources (
     source text COLLATE "C" PRIMARY KEY
         CHECK (source <> '' AND octet_length(source) <= 63),
     observations regclass,
-    refresh text NOT NULL DEFAULT 'manual'
+    refresh text NOT NULL DEFAULT 'async'
         CHECK (refresh IN ('async', 'sync', 'manual')),
     bucket interval NOT NULL DEFAULT '1 day',
     bucket_zone text NOT NULL DEFAULT 'UTC',
@@ -28,7 +28,7 @@ COMMENT ON COLUMN fp_sources.source IS 'name of the source';
 COMMENT ON COLUMN fp_sources.observations IS
     'the source view; NULL after fp_detach, which keeps what was learnt';
 COMMENT ON COLUMN fp_sources.refresh IS
-    'manual: CALL fp_refresh(); sync: at the end of each writing statement, all but what it left in fp_pending; async: by a background worker (to come)';
+    'async: by a background worker, soon after the commit; sync: at the end of each writing statement, all but what it left in fp_pending; manual: CALL fp_refresh()';
 COMMENT ON COLUMN fp_sources.bucket IS 'width of the time buckets that cubes are kept by';
 COMMENT ON COLUMN fp_sources.bucket_zone IS 'time zone in which buckets of a day or more begin';
 COMMENT ON COLUMN fp_sources.window_length IS 'how far back patterns are looked for';
@@ -256,7 +256,7 @@ CREATE FUNCTION fp_attach(
     observations regclass,
     triggers jsonb DEFAULT '{}',
     dimensions jsonb DEFAULT NULL,
-    refresh text DEFAULT 'manual',
+    refresh text DEFAULT 'async',
     bucket interval DEFAULT '1 day',
     bucket_zone text DEFAULT 'UTC',
     window_length interval DEFAULT '90 days',
@@ -287,14 +287,9 @@ BEGIN
     IF fp_attach.observations IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'observations must name a view';
     END IF;
-    IF fp_attach.refresh = 'async' THEN
-        RAISE feature_not_supported USING
-            MESSAGE = 'refresh mode "async" is not supported yet',
-            HINT = 'Use "manual" and CALL fp_refresh() from a scheduler, or "sync" where data are few.';
-    END IF;
-    IF fp_attach.refresh IS NULL OR fp_attach.refresh NOT IN ('sync', 'manual') THEN
+    IF fp_attach.refresh IS NULL OR fp_attach.refresh NOT IN ('async', 'sync', 'manual') THEN
         RAISE invalid_parameter_value USING
-            MESSAGE = format('refresh must be "manual" or "sync", not %s', coalesce(quote_ident(fp_attach.refresh), 'NULL'));
+            MESSAGE = format('refresh must be "async", "sync" or "manual", not %s', coalesce(quote_ident(fp_attach.refresh), 'NULL'));
     END IF;
     IF fp_attach.history IS NULL OR fp_attach.history NOT IN ('auto', 'now', 'later') THEN
         RAISE invalid_parameter_value USING

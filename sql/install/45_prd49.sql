@@ -10,7 +10,7 @@ CREATE FUNCTION fp_attach_prd49(
     schema text DEFAULT 'public',
     source text DEFAULT 'segments',
     position_base integer DEFAULT 1,
-    refresh text DEFAULT 'manual',
+    refresh text DEFAULT 'async',
     bucket interval DEFAULT '1 day',
     bucket_zone text DEFAULT 'UTC',
     window_length interval DEFAULT '90 days',

@@ -255,6 +255,9 @@ BEGIN
     FROM fp_sources s JOIN fp_observations o ON o.source = s.source
     WHERE s.source = fp_rebuild.source;
     GET DIAGNOSTICS marked = ROW_COUNT;
+    IF marked > 0 AND EXISTS (SELECT FROM fp_sources s WHERE s.source = fp_rebuild.source AND s.refresh = 'async') THEN
+        PERFORM fp_refresh_soon(fp_rebuild.source);
+    END IF;
     RETURN marked;
 END
 $fn$;
@@ -515,14 +518,16 @@ CREATE FUNCTION fp_status()
         source text, attached boolean, refresh text, observations bigint, failures bigint,
         newest_observation timestamptz, last_capture timestamptz, last_refresh timestamptz, refresh_ms double precision,
         dirty_buckets bigint, pending_keys bigint, backfill_done boolean,
-        active_patterns bigint, error text, error_at timestamptz)
+        active_patterns bigint, error text, error_at timestamptz,
+        worker text, worker_since timestamptz, worker_due timestamptz, worker_error text, worker_error_at timestamptz)
     LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT s.source, s.observations IS NOT NULL, s.refresh, o.n, o.f, o.newest,
         greatest(t.captured_at, d.newest), t.refreshed_at, t.refresh_ms,
         d.n, p.n, coalesce(t.backfill_done, false),
         (SELECT count(*) FROM failure_patterns f WHERE f.source = s.source AND f.status = 'active'),
-        coalesce(t.error, p.error, m.error), coalesce(t.error_at, p.newest, m.newest)
+        coalesce(t.error, p.error, m.error), coalesce(t.error_at, p.newest, m.newest),
+        CASE s.refresh WHEN 'async' THEN coalesce(w.state, 'idle') END, w.since, w.due, w.error, w.error_at
     FROM fp_sources s
     LEFT JOIN fp_source_state t ON t.source = s.source
     CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE x.failed) AS f, max(x.observed_at) AS newest
@@ -535,6 +540,7 @@ BEGIN ATOMIC
                         FROM fp_pending x WHERE x.source = s.source) p
     CROSS JOIN LATERAL (SELECT (array_agg(x.error ORDER BY x.at DESC))[1] AS error, max(x.at) AS newest
                         FROM fp_missed x WHERE x.source = s.source) m
+    CROSS JOIN LATERAL fp_worker(s.source) w
     ORDER BY s.source;
 END;
 COMMENT ON FUNCTION fp_status() IS

@@ -1,0 +1,680 @@
+/*-------------------------------------------------------------------------
+ *
+ * schedule.c
+ *		When which source is refreshed by a background worker.
+ *
+ * A transaction that captured something asks, once it is committed and others
+ * can see it, for a refresh of its source.  What it then promises or finds
+ * promised is kept in a table of jobs in shared memory, one for each database
+ * and source that was written since the server started:
+ *
+ *	 idle		nobody is at it; who commits something schedules it and has a
+ *				worker started
+ *	 waiting	a worker waits until it is due, and begins then: what commits
+ *				before that need do nothing
+ *	 running	a worker is at it; what commits now may be too late for it, so
+ *				it is marked to be done again
+ *
+ * A job is due at once if its last refresh began failpat.refresh_interval ago,
+ * else when it did.  After an error that is doubled with each more in a row,
+ * up to sixteenfold.  A worker that leaves something behind (keys that an open
+ * transaction holds, an error) comes again by itself, some times; then the
+ * next commit brings it back.
+ *
+ * Nothing here decides what a refresh does: that says fp_dirty and fp_pending,
+ * in tables, so all of this may be lost at any moment and nothing is but time.
+ *
+ * Memory: the table is made by whoever comes first, out of what every server
+ * has to spare (no preload), or in the registry of PostgreSQL 17; a hash of the
+ * sources that this backend wrote lasts as long as the backend.  Locks: one
+ * LWLock for the table, held for moments; nothing but BackgroundWorkerLock is
+ * taken under it.  No errors may occur in what runs after the commit, so no
+ * memory is allocated there.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#if PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+#endif
+
+#include "capture.h"
+#include "worker.h"
+
+#define NJOBS 64
+#define ERROR_LENGTH 160
+#define BACK_OFF 4	 /* most doublings of the interval */
+#define MORE_TRIES 8 /* a worker's own, in a row */
+#define LOST_AFTER \
+	30 /* s after which a worker that was to start is given up */
+#define SLOT_AFTER 100 /* ms between two attempts to get a worker's slot */
+
+typedef enum JobState
+{
+	JOB_IDLE,
+	JOB_WAITING,
+	JOB_RUNNING
+} JobState;
+
+typedef struct Job
+{
+	Oid			database; /* InvalidOid: free */
+	Oid			schema;
+	char		source[NAMEDATALEN];
+	JobState	state;
+	pid_t		pid;	  /* of the worker; 0 while it starts */
+	bool		again;	  /* something was committed since it began */
+	bool		prepared; /* something was prepared since it last ended */
+	int			failures; /* in a row */
+	int			tries;	  /* in a row that left something behind */
+	TimestampTz since;	  /* of this state */
+	TimestampTz due;	  /* while waiting */
+	TimestampTz began;	  /* the last refresh; 0: never */
+	TimestampTz slot_at;  /* when there was no slot for a worker */
+	TimestampTz error_at;
+	char		error[ERROR_LENGTH]; /* of the last, empty if it had none */
+} Job;
+
+typedef struct Jobs
+{
+	LWLock lock;
+	Job	   jobs[NJOBS];
+} Jobs;
+
+/* A source that this backend captured for. */
+typedef struct Known
+{
+	struct
+	{
+		Oid	 schema;
+		char source[NAMEDATALEN];
+	} key;
+	Oid			  owner;
+	bool		  login;
+	bool		  wanted;  /* by this transaction */
+	bool		  urgent;  /* whatever errors there were */
+	TimestampTz	  covered; /* what commits before this is seen to */
+	struct Known *next;	   /* of those wanted */
+} Known;
+
+static Jobs	 *shared = NULL;
+static bool	  no_shared = false; /* it could not be had */
+static HTAB	 *known = NULL;
+static Known *wanted = NULL;
+
+static bool async = true;
+static int	refresh_interval = 10000;
+
+bool failpat_is_worker = false;
+bool failpat_quiet = false;
+
+PG_FUNCTION_INFO_V1(failpat_refresh_soon);
+PG_FUNCTION_INFO_V1(failpat_worker_state);
+
+/* Makes the table, where it is new. */
+static void
+init_jobs(void *where)
+{
+	Jobs *table = where;
+
+	memset(table, 0, sizeof(Jobs));
+	LWLockInitialize(&table->lock, LWLockNewTrancheId());
+}
+
+/* Finds or makes the table; may raise an error. */
+static void
+attach(void *arg)
+{
+	bool  found;
+	Jobs *table;
+
+#if PG_VERSION_NUM >= 170000
+	table = GetNamedDSMSegment("failpat", sizeof(Jobs), init_jobs, &found);
+#else
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	table = ShmemInitStruct("failpat", sizeof(Jobs), &found);
+	if (!found)
+		init_jobs(table);
+	LWLockRelease(AddinShmemInitLock);
+#endif
+	LWLockRegisterTranche(table->lock.tranche, "failpat");
+	shared = table;
+}
+
+/* Whether there is a table; never raises an error within a transaction. */
+static bool
+have_jobs(void)
+{
+	ErrorData *error = NULL;
+
+	if (shared != NULL || no_shared)
+		return shared != NULL;
+	if (!IsTransactionState())
+		attach(NULL); /* a worker that starts */
+	else if (!failpat_contained(attach, NULL, &error))
+	{
+		no_shared = true;
+		ereport(LOG,
+				(errmsg("failpat cannot start workers: %s",
+						error->message ? error->message : "unknown error"),
+				 errhint("Use refresh mode \"manual\" or \"sync\".")));
+	}
+	return shared != NULL;
+}
+
+/*
+ * The job of an order; made if there is none and create is set.  NULL where
+ * there is none, or no place for one.  The caller holds the lock.
+ */
+static Job *
+find_job(Oid database, Oid schema, const char *source, bool create)
+{
+	Job *free = NULL;
+
+	for (int i = 0; i < NJOBS; i++)
+	{
+		Job *job = &shared->jobs[i];
+
+		if (job->database == database && job->schema == schema &&
+			strcmp(job->source, source) == 0)
+			return job;
+		/* a place never used, or else the one idle for longest */
+		if (!OidIsValid(job->database))
+		{
+			if (free == NULL || OidIsValid(free->database))
+				free = job;
+		}
+		else if (job->state == JOB_IDLE &&
+				 (free == NULL ||
+				  (OidIsValid(free->database) && job->since < free->since)))
+			free = job;
+	}
+	if (!create || free == NULL)
+		return NULL;
+	memset(free, 0, sizeof(Job));
+	free->database = database;
+	free->schema = schema;
+	strlcpy(free->source, source, NAMEDATALEN);
+	return free;
+}
+
+static void
+set_state(Job *job, JobState state, pid_t pid)
+{
+	job->state = state;
+	job->pid = pid;
+	job->since = GetCurrentTimestamp();
+}
+
+static void
+set_error(Job *job, const char *error)
+{
+	strlcpy(job->error, error, ERROR_LENGTH);
+	job->error[pg_mbcliplen(error, strlen(error), ERROR_LENGTH - 1)] = '\0';
+	job->error_at = GetCurrentTimestamp();
+}
+
+/* When a job may begin that was so many times not done. */
+static TimestampTz
+may_begin(Job *job, int interval, int times)
+{
+	TimestampTz at;
+
+	if (job->began == 0)
+		return GetCurrentTimestamp();
+	at = TimestampTzPlusMilliseconds(job->began,
+									 (int64) interval << Min(times, BACK_OFF));
+	return Max(at, GetCurrentTimestamp());
+}
+
+/* Has a worker started; false where there is no slot for one. */
+static bool
+start_worker(FailpatOrder *order)
+{
+	BackgroundWorker worker;
+
+	StaticAssertStmt(sizeof(FailpatOrder) <= BGW_EXTRALEN,
+					 "an order must fit into bgw_extra");
+	memset(&worker, 0, sizeof(worker));
+	snprintf(worker.bgw_name, BGW_MAXLEN, "failpat refresh of %s",
+			 order->source);
+	strlcpy(worker.bgw_type, "failpat refresh", BGW_MAXLEN);
+	worker.bgw_flags =
+		BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+#ifdef BGWORKER_INTERRUPTIBLE
+	worker.bgw_flags |= BGWORKER_INTERRUPTIBLE;
+#endif
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(worker.bgw_library_name, "failpat", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "failpat_worker_main", BGW_MAXLEN);
+	memcpy(worker.bgw_extra, order, sizeof(FailpatOrder));
+	return RegisterDynamicBackgroundWorker(&worker, NULL);
+}
+
+/*
+ * Sees to it that a refresh of the source begins after now, and returns until
+ * when whatever commits is seen to by it (0: not at all).  Raises no error and
+ * allocates nothing.
+ */
+static TimestampTz
+schedule(FailpatOrder *order, bool urgent)
+{
+	Job		   *job;
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz due;
+	TimestampTz covered = 0;
+
+	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	job = find_job(order->database, order->schema, order->source, true);
+	if (job != NULL)
+	{
+		if (urgent)
+			job->failures = 0;
+		job->prepared |= order->prepared;
+		if (job->state == JOB_WAITING && job->pid == 0 &&
+			TimestampDifferenceExceeds(job->since, now, LOST_AFTER * 1000))
+		{
+			set_error(job, "the background worker did not start");
+			set_state(job, JOB_IDLE, 0);
+		}
+		due = may_begin(job, order->interval, job->failures);
+		switch (job->state)
+		{
+			case JOB_RUNNING:
+				job->again = true;
+				break;
+			case JOB_WAITING:
+				/* a worker looks whether it is due more often than once */
+				job->due = Min(job->due, due);
+				covered = job->due;
+				break;
+			case JOB_IDLE:
+				if (job->slot_at != 0 &&
+					!TimestampDifferenceExceeds(job->slot_at, now, SLOT_AFTER))
+					break;
+				job->due = covered = due;
+				job->tries = 0;
+				set_state(job, JOB_WAITING, 0);
+				job->slot_at = 0;
+				if (!start_worker(order))
+				{
+					set_error(job, "no free slot for a background worker "
+								   "(max_worker_processes)");
+					set_state(job, JOB_IDLE, 0);
+					job->slot_at = now;
+					covered = 0;
+				}
+				break;
+		}
+	}
+	LWLockRelease(&shared->lock);
+	return covered;
+}
+
+/*
+ * After a transaction: what it wanted is scheduled if it was committed.  One
+ * that was prepared may be committed later, unseen by us; the worker then
+ * looks some times.
+ */
+static void
+transaction_ended(XactEvent event, void *arg)
+{
+	Known *one;
+
+	if (wanted == NULL ||
+		(event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
+		 event != XACT_EVENT_PREPARE))
+		return;
+	while ((one = wanted) != NULL)
+	{
+		FailpatOrder order;
+
+		wanted = one->next;
+		one->wanted = false;
+		if (event == XACT_EVENT_ABORT || !async ||
+			(event == XACT_EVENT_COMMIT && !one->urgent &&
+			 GetCurrentTimestamp() < one->covered))
+			continue;
+		memset(&order, 0, sizeof(order));
+		order.database = MyDatabaseId;
+		order.schema = one->key.schema;
+		order.owner = one->owner;
+		order.login = one->login;
+		order.prepared = event == XACT_EVENT_PREPARE;
+		order.interval = refresh_interval;
+		strlcpy(order.source, one->key.source, NAMEDATALEN);
+		one->covered = schedule(&order, one->urgent);
+	}
+}
+
+/* Whether a role may log in; true where there is none. */
+bool
+failpat_may_login(Oid role)
+{
+	HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	bool	  result = true;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		result = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
+
+/* The entry of a source, marked as wanted; NULL where no worker can be. */
+static Known *
+want(Oid schema, const char *source, Oid owner)
+{
+	Known *one;
+	Known  sought;
+	bool   found;
+
+	if (!async || failpat_quiet || failpat_is_worker || IsBinaryUpgrade ||
+		!IsUnderPostmaster || !have_jobs())
+		return NULL;
+	if (known == NULL)
+	{
+		HASHCTL ctl;
+
+		memset(&ctl, 0, sizeof(ctl));
+		ctl.keysize = sizeof(sought.key);
+		ctl.entrysize = sizeof(Known);
+		ctl.hcxt = TopMemoryContext;
+		known = hash_create("failpat sources written", 8, &ctl,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	memset(&sought.key, 0, sizeof(sought.key));
+	sought.key.schema = schema;
+	strlcpy(sought.key.source, source, NAMEDATALEN);
+	one = hash_search(known, &sought.key, HASH_ENTER, &found);
+	if (!found)
+	{
+		one->wanted = false;
+		one->covered = 0;
+	}
+	if (!one->wanted)
+	{
+		one->owner = owner;
+		one->login = failpat_may_login(owner);
+		one->wanted = true;
+		one->urgent = false;
+		one->next = wanted;
+		wanted = one;
+	}
+	return one;
+}
+
+/*
+ * Asks for a refresh of a source once this transaction has committed.  Owner
+ * is that of failpat's tables.  No error comes of it.
+ */
+void
+failpat_want_refresh(Oid schema, const char *source, Oid owner)
+{
+	(void) want(schema, source, owner);
+}
+
+/* fp_refresh_soon(source text) */
+Datum
+failpat_refresh_soon(PG_FUNCTION_ARGS)
+{
+	char  *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Oid	   schema = get_func_namespace(fcinfo->flinfo->fn_oid);
+	Oid	   relid = get_relname_relid("fp_observations", schema);
+	Known *one;
+
+	if (strlen(source) >= NAMEDATALEN)
+		PG_RETURN_BOOL(false);
+	one =
+		want(schema, source, failpat_relation_owner(relid, "fp_observations"));
+	if (one != NULL)
+		one->urgent = true;
+	PG_RETURN_BOOL(one != NULL);
+}
+
+/*
+ * fp_worker(source text, OUT state text, OUT since timestamptz,
+ *			 OUT due timestamptz, OUT error text, OUT error_at timestamptz)
+ */
+Datum
+failpat_worker_state(PG_FUNCTION_ARGS)
+{
+	static const char *const names[] = {"idle", "waiting", "running"};
+	char					*source = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Oid		  schema = get_func_namespace(fcinfo->flinfo->fn_oid);
+	TupleDesc desc;
+	Datum	  values[5];
+	bool	  isnull[5] = {true, true, true, true, true};
+	Job		  job;
+	bool	  found = false;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (have_jobs())
+	{
+		Job *at;
+
+		LWLockAcquire(&shared->lock, LW_SHARED);
+		at = find_job(MyDatabaseId, schema, source, false);
+		if (at != NULL)
+		{
+			job = *at;
+			found = true;
+		}
+		LWLockRelease(&shared->lock);
+	}
+	if (found)
+	{
+		values[0] = CStringGetTextDatum(names[job.state]);
+		values[1] = TimestampTzGetDatum(job.since);
+		isnull[0] = isnull[1] = false;
+		if (job.state == JOB_WAITING)
+		{
+			values[2] = TimestampTzGetDatum(job.due);
+			isnull[2] = false;
+		}
+		if (job.error[0] != '\0')
+		{
+			/* it may have been cut where the encoding was not known */
+			while (!pg_verifymbstr(job.error, strlen(job.error), true))
+				job.error[strlen(job.error) - 1] = '\0';
+			values[3] = CStringGetTextDatum(job.error);
+			values[4] = TimestampTzGetDatum(job.error_at);
+			isnull[3] = isnull[4] = false;
+		}
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(
+		heap_form_tuple(BlessTupleDesc(desc), values, isnull)));
+}
+
+/*
+ * What follows is called by workers only, for jobs that are theirs.
+ */
+
+/*
+ * Takes a job that waits for this worker (ordered), or that nobody is at and
+ * that may begin; false where it is not to be had.
+ */
+bool
+failpat_job_claim(FailpatOrder *order, bool ordered)
+{
+	Job *job;
+	bool mine = false;
+
+	(void) have_jobs();
+	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	job = find_job(order->database, order->schema, order->source, !ordered);
+	if (job == NULL)
+		mine = false;
+	else if (ordered)
+		mine = job->state == JOB_WAITING && job->pid == 0;
+	else
+		mine = job->state == JOB_IDLE &&
+			   may_begin(job, order->interval, job->failures) <=
+				   GetCurrentTimestamp();
+	if (mine)
+	{
+		if (!ordered)
+			job->due = GetCurrentTimestamp();
+		set_state(job, JOB_WAITING, MyProcPid);
+	}
+	LWLockRelease(&shared->lock);
+	return mine;
+}
+
+/* When a job is due that waits for this worker; 0 where it does not. */
+TimestampTz
+failpat_job_due(FailpatOrder *order)
+{
+	Job		   *job;
+	TimestampTz due = 0;
+
+	LWLockAcquire(&shared->lock, LW_SHARED);
+	job = find_job(order->database, order->schema, order->source, false);
+	if (job != NULL && job->state == JOB_WAITING && job->pid == MyProcPid)
+		due = job->due;
+	LWLockRelease(&shared->lock);
+	return due;
+}
+
+/* A refresh begins: what commits from now on asks for another. */
+void
+failpat_job_begin(FailpatOrder *order)
+{
+	Job *job;
+
+	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	job = find_job(order->database, order->schema, order->source, false);
+	if (job != NULL)
+	{
+		job->again = false;
+		order->prepared |= job->prepared;
+		job->prepared = false;
+		set_state(job, JOB_RUNNING, MyProcPid);
+		job->began = job->since;
+	}
+	LWLockRelease(&shared->lock);
+}
+
+/*
+ * A refresh has ended.  Where there is reason for another, a worker is ordered
+ * for that; true where there is no slot for it, so that this one has to stay.
+ */
+bool
+failpat_job_end(FailpatOrder *order, FailpatOutcome outcome, const char *error)
+{
+	Job *job;
+	bool stay = false;
+
+	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	job = find_job(order->database, order->schema, order->source, false);
+	if (job != NULL && job->state == JOB_RUNNING && job->pid == MyProcPid)
+	{
+		bool more = job->again;
+		int	 times;
+
+		job->failures = outcome == FAILPAT_FAILED ? job->failures + 1 : 0;
+		job->tries = outcome == FAILPAT_DONE ? 0 : job->tries + 1;
+		if (error != NULL)
+			set_error(job, error);
+		else
+			job->error[0] = '\0';
+		if (outcome == FAILPAT_LEFT || outcome == FAILPAT_FAILED)
+			more |= job->tries <= MORE_TRIES;
+		/* what was committed meanwhile does not wait for what is left */
+		times = job->again ? job->failures : Max(job->failures, job->tries);
+		job->again = false;
+		if (outcome == FAILPAT_GONE)
+			memset(job, 0, sizeof(Job));
+		else if (!more)
+		{
+			set_state(job, JOB_IDLE, 0);
+			job->tries = 0;
+		}
+		else
+		{
+			job->due = may_begin(job, order->interval, times);
+			set_state(job, JOB_WAITING, 0);
+			if (!start_worker(order))
+			{
+				job->pid = MyProcPid;
+				stay = true;
+			}
+		}
+	}
+	LWLockRelease(&shared->lock);
+	return stay;
+}
+
+/*
+ * This worker ends.  Whatever it had promised is idle again; after an error,
+ * where again is set, its own order is given to another worker for later.
+ */
+void
+failpat_job_abandon(FailpatOrder *order, const char *error, bool again)
+{
+	if (shared == NULL)
+		return;
+	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < NJOBS; i++)
+	{
+		Job *job = &shared->jobs[i];
+
+		if (!OidIsValid(job->database) || job->state == JOB_IDLE ||
+			job->pid != MyProcPid)
+			continue;
+		set_state(job, JOB_IDLE, 0);
+		if (error == NULL)
+			continue;
+		/* it did not come to begin, or not to end */
+		job->began = GetCurrentTimestamp();
+		job->failures++;
+		set_error(job, error);
+		if (again && ++job->tries <= MORE_TRIES &&
+			strcmp(job->source, order->source) == 0)
+		{
+			job->due = may_begin(job, order->interval, job->failures);
+			if (start_worker(order))
+				set_state(job, JOB_WAITING, 0);
+		}
+	}
+	LWLockRelease(&shared->lock);
+}
+
+/* Settings; called by _PG_init. */
+void
+failpat_schedule_init(void)
+{
+	DefineCustomBoolVariable(
+		"failpat.async",
+		"Whether what is written starts background workers that refresh.",
+		"It concerns sources in refresh mode async.", &async, true, PGC_SUSET,
+		0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"failpat.refresh_interval",
+		"Least time between two refreshes of a source by background workers.",
+		NULL, &refresh_interval, 10000, 100, 24 * 60 * 60 * 1000, PGC_SUSET,
+		GUC_UNIT_MS, NULL, NULL, NULL);
+	RegisterXactCallback(transaction_ended, NULL);
+}
