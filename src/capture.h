@@ -107,10 +107,10 @@ extern Oid			  failpat_relation_owner(Oid relid, const char *what);
 extern char			 *failpat_key_operator(Oid type, int which);
 
 /* reading.c */
-extern int failpat_see(FailpatSource *source, FailpatPlan *plan, Datum *keys,
-					   int nkeys, FailpatSeen **result, int n, bool before,
-					   List **tables);
-extern bool			  failpat_maybe_async(const char *name);
+extern int	failpat_see(FailpatSource *source, FailpatPlan *plan, Datum *keys,
+						int nkeys, FailpatSeen **result, int n, bool before,
+						List **tables);
+extern bool failpat_maybe_async(const char *name);
 
 /* observe.c */
 extern void	 failpat_check_columns(Relation rel, const char *columns);

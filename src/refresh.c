@@ -162,9 +162,9 @@ failpat_backfill(PG_FUNCTION_ARGS)
 		if (failpat_maybe_async(source))
 			failpat_want_refresh(
 				schema, source,
-				failpat_relation_owner(
-					get_relname_relid("fp_observations", schema),
-					"fp_observations"));
+				failpat_relation_owner(get_relname_relid("fp_observations",
+														 schema),
+									   "fp_observations"));
 		ereport(NOTICE,
 				(errmsg_plural("%lld key loaded", "%lld keys loaded",
 							   (unsigned long) total, (long long) total)));

@@ -73,11 +73,11 @@ typedef struct Task
  * Whether a source s has something to refresh, as SQL; which says what counts
  * of fp_pending: keys that raised an error will raise it again.
  */
-#define SOMETHING(which)                                                     \
-	"EXISTS (SELECT FROM %1$s.fp_dirty d WHERE d.source = s.source) "        \
-	"OR EXISTS (SELECT FROM %1$s.fp_pending p WHERE p.source = s.source "    \
-	"           AND " which ") "                                             \
-	"OR EXISTS (SELECT FROM %1$s.fp_missed m WHERE m.source = s.source "     \
+#define SOMETHING(which)                                                  \
+	"EXISTS (SELECT FROM %1$s.fp_dirty d WHERE d.source = s.source) "     \
+	"OR EXISTS (SELECT FROM %1$s.fp_pending p WHERE p.source = s.source " \
+	"           AND " which ") "                                          \
+	"OR EXISTS (SELECT FROM %1$s.fp_missed m WHERE m.source = s.source "  \
 	"           AND m.source_keys IS NOT NULL)"
 
 /* the message of a FATAL error, for whoever asks why we ended */
@@ -287,11 +287,11 @@ look(Task *task)
 		MemoryContextStrdup(task->cx, quote_identifier(
 										  get_namespace_name(order->schema)));
 	query(task,
-		  psprintf(
-			  "SELECT " SOMETHING("true") " "
-			  "FROM %1$s.fp_sources s WHERE s.source = $1 "
-			  "AND s.refresh = 'async'",
-			  task->home),
+		  psprintf("SELECT " SOMETHING(
+					   "true") " "
+							   "FROM %1$s.fp_sources s WHERE s.source = $1 "
+							   "AND s.refresh = 'async'",
+				   task->home),
 		  NULL, SPI_OK_SELECT);
 	if (SPI_processed != 1)
 		return;
@@ -323,13 +323,15 @@ refresh_some(Task *task)
 static void
 look_again(Task *task)
 {
-	query(task,
-		  psprintf(
-			  "SELECT " SOMETHING("p.error IS NULL") " OR %2$s AND EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts x "
-			  "   WHERE x.database = pg_catalog.current_database()) "
-			  "FROM %1$s.fp_sources s WHERE s.source = $1",
-			  task->home, task->order->prepared ? "true" : "false"),
-		  NULL, SPI_OK_SELECT);
+	query(
+		task,
+		psprintf(
+			"SELECT " SOMETHING(
+				"p.error IS NULL") " OR %2$s AND EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts x "
+								   "   WHERE x.database = pg_catalog.current_database()) "
+								   "FROM %1$s.fp_sources s WHERE s.source = $1",
+			task->home, task->order->prepared ? "true" : "false"),
+		NULL, SPI_OK_SELECT);
 	task->outcome =
 		SPI_processed == 1 && flag(1) ? FAILPAT_LEFT : FAILPAT_DONE;
 }
@@ -356,12 +358,12 @@ look_around(Task *task)
 	MemoryContext old;
 
 	query(task,
-		  psprintf(
-			  "SELECT s.source FROM %1$s.fp_sources s "
-			  "WHERE s.source <> $1 "
-			  "AND s.refresh = 'async' AND (" SOMETHING("p.error IS NULL") ") "
-			  "ORDER BY s.source",
-			  task->home),
+		  psprintf("SELECT s.source FROM %1$s.fp_sources s "
+				   "WHERE s.source <> $1 "
+				   "AND s.refresh = 'async' AND (" SOMETHING(
+					   "p.error IS NULL") ") "
+										  "ORDER BY s.source",
+				   task->home),
 		  NULL, SPI_OK_SELECT);
 	old = MemoryContextSwitchTo(task->cx);
 	for (uint64 i = 0; i < SPI_processed; i++)
