@@ -1,13 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * honesty.c
- *		What the miner reports where the truth is known: pure noise of several
- *		kinds, and planted patterns.
+ *		What the miner reports where there is nothing to be found: outcomes
+ *		that were shuffled.
  *
- * usage: honesty noise RUNS | honesty planted RUNS
+ * usage: honesty RUNS [FILE]
  *
- * Prints tables in Markdown, which doc/statistics.md shows.  Everything is
- * seeded; the server has no part in it.  bench/honesty compiles and runs it.
+ * Three kinds of shuffling, each as fits how the data came about:
+ *	- overall: which observations failed is drawn anew;
+ *	- within each day: the rate drifts over the days, with incidents, and each
+ *	  day has its favourites;
+ *	- in blocks of a job: outcomes of a job are alike, and the jobs' outcomes
+ *	  are dealt out to the jobs anew.
+ * Seeds take turns in failing at 1, 5, 10, 30 and 60 %.  Each data set is
+ * mined for what fails more often, and for both directions at once; the last
+ * two kinds also without their days or jobs, to show what those are worth.
+ *
+ * Every run is a line in FILE (default build/honesty.runs), so that one can
+ * stop and go on; at the end, tables of all of them in Markdown, which
+ * doc/statistics.md shows.  Everything is seeded; the server has no part in
+ * it.  bench/honesty compiles and runs it.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -33,6 +45,7 @@ enum
 
 #define NDAYS 60
 #define SEGMENTS 12
+#define ALPHA 0.05
 
 static const FpDimKind kinds[NDIMS] = {FP_NOMINAL, FP_NOMINAL, FP_SET,
 									   FP_NOMINAL, FP_NOMINAL, FP_ORDINAL,
@@ -40,10 +53,29 @@ static const FpDimKind kinds[NDIMS] = {FP_NOMINAL, FP_NOMINAL, FP_SET,
 
 typedef enum Noise
 {
-	NOISE_SHUFFLED, /* one rate for all */
-	NOISE_DRIFT,	/* the rate drifts, with incidents; usage is lumpy */
-	NOISE_JOBS		/* each job has a rate of its own */
+	OVERALL,
+	WITHIN_DAY,
+	IN_JOBS,
+	NOISES
 } Noise;
+
+static const char *const noise_names[NOISES] = {
+	"overall", "within each day; rates drift, use is lumpy",
+	"in blocks of a job"};
+
+static const uint64 sizes[] = {500, 10000, 1000000};
+static const double rates[] = {0.01, 0.05, 0.1, 0.3, 0.6};
+
+typedef enum Look
+{
+	LOOK_WORSE,
+	LOOK_BOTH,
+	LOOK_BLIND, /* without days, or jobs */
+	LOOKS
+} Look;
+
+static const char *const look_names[LOOKS] = {
+	"worse", "both", "worse, and days or jobs not given"};
 
 static double
 logistic(double x)
@@ -104,295 +136,211 @@ make_usage(FpArena arena, Random *r, uint64 nrows, bool lumpy)
 	return cube;
 }
 
+/* Marks exactly `failures` of the cells first .. last - 1 as failed. */
 static void
-make_noise(FpCube *cube, Random *r, Noise kind, double rate, double sd)
+deal(FpCube *cube, Random *r, uint64 first, uint64 last, uint64 failures)
+{
+	for (uint64 i = first; i < last; i++)
+	{
+		bool failed = random_unit(r) * (double) (last - i) < (double) failures;
+
+		cube->failures[i] = failed;
+		failures -= failed;
+	}
+}
+
+static void
+shuffle_within_days(FpCube *cube, Random *r, double rate)
 {
 	double logit = log(rate / (1 - rate));
-	double incident[NDAYS];
+	uint64 first = 0;
+
+	while (first < cube->ncells)
+	{
+		uint32 day = cube->codes[DAY][first];
+		double x = logit + 2.4 * ((double) day / NDAYS - 0.5) +
+				   (random_unit(r) < 0.07 ? 1.5 : 0);
+		uint64 last = first;
+		uint64 failures = 0;
+
+		for (; last < cube->ncells && cube->codes[DAY][last] == day; last++)
+			failures += random_unit(r) < logistic(x);
+		deal(cube, r, first, last, failures);
+		first = last;
+	}
+}
+
+/* sd 1 of the log odds between jobs; all jobs but the last are whole */
+static void
+shuffle_jobs(FpCube *cube, Random *r, double rate)
+{
+	uint64 njobs = cube->ncells / SEGMENTS;
 	double job = 0;
 
-	for (int day = 0; day < NDAYS; day++)
-		incident[day] = random_unit(r) < 0.07 ? 1.5 : 0;
 	for (uint64 i = 0; i < cube->ncells; i++)
 	{
-		double x = logit;
-
 		if (i % SEGMENTS == 0)
 			job = random_normal(r);
-		if (kind == NOISE_DRIFT)
-		{
-			uint32 day = cube->codes[DAY][i] - 1;
-
-			x += 1.2 * ((double) day / NDAYS - 0.5) * 2 + incident[day];
-		}
-		else if (kind == NOISE_JOBS)
-			x += sd * job;
-		cube->failures[i] = random_unit(r) < logistic(x);
+		cube->failures[i] =
+			random_unit(r) < logistic(log(rate / (1 - rate)) + job);
 	}
-	data_finish(cube);
+	for (uint64 i = njobs; i > 1; i--)
+	{
+		int64 *a = &cube->failures[(i - 1) * SEGMENTS];
+		int64 *b =
+			&cube->failures[random_below(r, (uint32) i) * (uint64) SEGMENTS];
+
+		for (int s = 0; s < SEGMENTS; s++)
+		{
+			int64 swap = a[s];
+
+			a[s] = b[s];
+			b[s] = swap;
+		}
+	}
 }
 
-static FpCube *
+/* the dimension is not recorded */
+static void
 without(FpCube *cube, int dim)
 {
-	if (dim == cube->ndims - 1)
-		cube->ndims--;
-	else
-		for (uint64 i = 0; i < cube->ncells; i++)
-			cube->codes[dim][i] = 0;
-	return cube;
+	memset(cube->codes[dim], 0, sizeof(uint32) * cube->ncells);
 }
 
 static void
-noise_row(const char *name, Noise kind, bool use_day, bool use_job,
-		  uint64 nrows, double rate, double sd, double lift, int runs)
-{
-	int found = 0;
-	int patterns = 0;
-
-	for (int run = 0; run < runs; run++)
-	{
-		FpArena		  arena = fp_arena_create(NULL, "run");
-		Random		  r = {(uint64) run * 1000003 + nrows + kind};
-		FpCube		 *cube = make_usage(arena, &r, nrows, kind == NOISE_DRIFT);
-		FpMineOptions options;
-		FpMineResult *result;
-
-		make_noise(cube, &r, kind, rate, sd);
-		if (!use_job)
-			without(cube, JOB);
-		if (!use_day)
-			without(cube, DAY);
-		fp_mine_defaults(&options);
-		options.min_risk_ratio = lift;
-		result = fp_mine(cube, &options, arena);
-		found += result->npatterns > 0;
-		patterns += result->npatterns;
-		fp_arena_delete(arena);
-	}
-	printf("| %s | %llu | %g | %g | %d | %.4f | %.4f | %.2f |\n", name,
-		   (unsigned long long) nrows, rate, lift, runs, (double) found / runs,
-		   0.05 + 2 * sqrt(0.05 * 0.95 / runs), (double) patterns / runs);
-	fflush(stdout);
-}
-
-static void
-noise_table(int runs)
-{
-	static const double rates[] = {0.01, 0.086, 0.3, 0.6};
-	static const uint64 sizes[] = {500, 10000, 100000, 1000000};
-
-	printf("| noise | observations | rate | least ratio | runs | share that "
-		   "report anything | allowed | patterns per run |\n"
-		   "|---|---|---|---|---|---|---|---|\n");
-	for (size_t s = 0; s < lengthof(sizes); s++)
-		for (size_t i = 0; i < lengthof(rates); i++)
-		{
-			int n = sizes[s] > 500000  ? Max(runs / 50, 1)
-					: sizes[s] > 50000 ? Max(runs / 10, 1)
-									   : runs;
-
-			for (int lift = 0; lift < 2; lift++)
-				noise_row("shuffled", NOISE_SHUFFLED, false, false, sizes[s],
-						  rates[i], 0, lift ? 1.2 : 1, n);
-			noise_row("drift, incidents, lumpy use; by day", NOISE_DRIFT, true,
-					  false, sizes[s], rates[i], 0, 1.2, n);
-			noise_row("the same, days not given", NOISE_DRIFT, false, false,
-					  sizes[s], rates[i], 0, 1.2, Max(n / 10, 1));
-			noise_row("jobs, sd 1; job given", NOISE_JOBS, false, true,
-					  sizes[s], rates[i], 1, 1.2, n);
-			noise_row("jobs, sd 1.5; job given", NOISE_JOBS, false, true,
-					  sizes[s], rates[i], 1.5, 1.2, n);
-			noise_row("jobs, sd 1; job not given", NOISE_JOBS, false, false,
-					  sizes[s], rates[i], 1, 1.2, Max(n / 10, 1));
-		}
-}
-
-/* -------------------------------------------------------------- planted */
-
-typedef enum Plant
-{
-	PLANT_SINGLE,
-	PLANT_PAIR,
-	PLANT_TRIPLE,
-	PLANT_RANGE,
-	PLANT_MEMBERS,
-	PLANT_KINDS
-} Plant;
-
-static const char *const plant_names[PLANT_KINDS] = {
-	"one LoRA", "LoRA + character", "LoRA + character at segment 6+",
-	"segment 6+", "two LoRAs together"};
-
-/*
- * Independent observations; the planted combination is made to have exactly
- * so many of them.
- */
-static bool
-planted_run(Plant plant, uint64 nrows, uint64 support, double ratio,
-			double base, uint64 seed, int *echoes, bool *near, bool *coarser)
+run(FILE *file, Noise noise, uint64 nrows, int seed)
 {
 	FpArena		  arena = fp_arena_create(NULL, "run");
-	Random		  r = {seed};
-	uint32		  cards[NDIMS] = {6, 8, 20, 30, 10, SEGMENTS, 1, 1};
-	FpCube		 *cube = data_cube(arena, NDIMS, kinds, cards, nrows);
-	uint64		  members = 0;
+	Random		  r = {(uint64) seed * 1000003 + nrows + noise};
+	double		  rate = rates[seed % lengthof(rates)];
+	FpCube		 *cube = make_usage(arena, &r, nrows, noise == WITHIN_DAY);
 	FpMineOptions options;
-	FpMineResult *result;
-	bool		  exact = false;
 
-	data_sets(arena, &cube->dims[LORA]);
-	*echoes = 0;
-	*near = false;
-	*coarser = false;
-	for (uint64 i = 0; i < nrows; i++)
-	{
-		bool wanted = i < support;
-		bool is;
-
-		do
-		{
-			uint32 a, b;
-			double u = random_unit(&r);
-
-			for (int d = 0; d < DAY; d++)
-				cube->codes[d][i] = 1 + random_below(&r, cards[d]);
-			a = 1 + random_below(&r, cards[LORA]);
-			b = 1 + random_below(&r, cards[LORA]);
-			if (wanted)
-			{
-				a = 3;
-				if (plant == PLANT_MEMBERS)
-				{
-					b = 7;
-					u = 0.9;
-				}
-				if (plant == PLANT_PAIR || plant == PLANT_TRIPLE)
-					cube->codes[CHARACTER][i] = 5;
-				if (plant == PLANT_TRIPLE || plant == PLANT_RANGE)
-					cube->codes[SEGMENT][i] = 6 + random_below(&r, 7);
-			}
-			if (wanted && plant == PLANT_RANGE)
-				a = 1 + random_below(&r, cards[LORA]);
-			cube->codes[LORA][i] = u < 0.1 ? 1
-								   : u < 0.75 || a == b
-									   ? 1 + a
-									   : data_pair(&cube->dims[LORA], a, b);
-			if (wanted && cube->codes[LORA][i] == 1 && plant != PLANT_RANGE)
-				cube->codes[LORA][i] = 1 + a;
-			switch (plant)
-			{
-				case PLANT_SINGLE:
-					is = data_has(cube, LORA, i, 3);
-					break;
-				case PLANT_PAIR:
-					is = data_has(cube, LORA, i, 3) &&
-						 cube->codes[CHARACTER][i] == 5;
-					break;
-				case PLANT_TRIPLE:
-					is = data_has(cube, LORA, i, 3) &&
-						 cube->codes[CHARACTER][i] == 5 &&
-						 cube->codes[SEGMENT][i] >= 6;
-					break;
-				case PLANT_RANGE:
-					is = cube->codes[SEGMENT][i] >= 6;
-					break;
-				default:
-					is = data_has(cube, LORA, i, 3) &&
-						 data_has(cube, LORA, i, 7);
-					break;
-			}
-		} while (is != wanted);
-		members += is;
-		cube->failures[i] = random_unit(&r) < (is ? base * ratio : base);
-	}
+	if (noise == OVERALL)
+		deal(cube, &r, 0, nrows, (uint64) ((double) nrows * rate + 0.5));
+	else if (noise == WITHIN_DAY)
+		shuffle_within_days(cube, &r, rate);
+	else
+		shuffle_jobs(cube, &r, rate);
 	data_finish(cube);
+	if (noise != WITHIN_DAY)
+		without(cube, DAY);
+	if (noise != IN_JOBS)
+		without(cube, JOB);
 	fp_mine_defaults(&options);
-	result = fp_mine(cube, &options, arena);
-	for (int p = 0; p < result->npatterns; p++)
+	options.alpha = ALPHA;
+	for (Look look = LOOK_WORSE; look < LOOKS; look++)
 	{
-		const FpPattern *found = &result->patterns[p];
+		FpMineResult *result;
 
-		if ((uint64) found->trials == support && members == support)
-			exact = true;
-		else
-		{
-			/* threshold one off is near, anything else an echo */
-			bool shape = plant == PLANT_TRIPLE && found->nconditions == 3 &&
-						 found->conditions[0].dim == LORA &&
-						 found->conditions[0].code[0] == 3 &&
-						 found->conditions[1].dim == CHARACTER &&
-						 found->conditions[1].code[0] == 5;
-
-			shape |= plant == PLANT_RANGE && found->nconditions == 1 &&
-					 found->conditions[0].dim == SEGMENT;
-			/* truth less a condition, where the rest of it is too rare */
-			if (shape)
-				*near = true;
-			else if (found->nconditions < (plant == PLANT_TRIPLE ? 3 : 2) &&
-					 plant != PLANT_SINGLE && plant != PLANT_RANGE &&
-					 found->failures > (int64) (support * base * ratio) / 2)
-				*coarser = true;
-			else
-				(*echoes)++;
-		}
+		/* what a tool without strata says need not be known so well */
+		if (look == LOOK_BLIND && (noise == OVERALL || seed % 50 >= 5))
+			continue;
+		if (look == LOOK_BLIND)
+			without(cube, noise == WITHIN_DAY ? DAY : JOB);
+		options.direction = look == LOOK_BOTH ? FP_BOTH : FP_WORSE;
+		result = fp_mine(cube, &options, arena);
+		fprintf(file, "%d %llu %d %d %d\n", noise, (unsigned long long) nrows,
+				look, seed, result->npatterns);
 	}
+	fflush(file);
 	fp_arena_delete(arena);
-	return exact;
+}
+
+/* runs, and runs that reported anything, by rate */
+typedef struct Tally
+{
+	int runs[lengthof(rates)];
+	int found[lengthof(rates)];
+	int last; /* seed + 1 */
+} Tally;
+
+static Tally tallies[NOISES][lengthof(sizes)][LOOKS];
+
+static void
+read_runs(const char *name)
+{
+	FILE			  *file = fopen(name, "r");
+	int				   noise, look, seed, npatterns;
+	unsigned long long nrows;
+
+	memset(tallies, 0, sizeof(tallies));
+	while (file != NULL && fscanf(file, "%d %llu %d %d %d", &noise, &nrows,
+								  &look, &seed, &npatterns) == 5)
+		for (size_t s = 0; s < lengthof(sizes); s++)
+			if (sizes[s] == nrows && noise >= 0 && noise < NOISES &&
+				look >= 0 && look < LOOKS && seed >= 0)
+			{
+				Tally *tally = &tallies[noise][s][look];
+
+				tally->runs[seed % lengthof(rates)]++;
+				tally->found[seed % lengthof(rates)] += npatterns > 0;
+				tally->last = Max(tally->last, seed + 1);
+			}
+	if (file != NULL)
+		fclose(file);
 }
 
 static void
-planted_table(int runs, uint64 nrows)
+print_table(void)
 {
-	static const uint64 supports[] = {30, 70, 140, 300, 1000, 3000, 10000};
-	static const double ratios[] = {1.5, 2, 3, 5, 10};
-	double				base = 0.086;
-
-	printf("| planted in %llu, base rate %g | support | ratio | exact | other "
-		   "threshold | less one condition | echoes per run |\n"
-		   "|---|---|---|---|---|---|---|\n",
-		   (unsigned long long) nrows, base);
-	for (int plant = 0; plant < PLANT_KINDS; plant++)
-		for (size_t s = 0; s < lengthof(supports); s++)
-			for (size_t i = 0; i < lengthof(ratios); i++)
+	printf("| shuffled | observations | looking for | runs |");
+	for (size_t i = 0; i < lengthof(rates); i++)
+		printf(" rate %g %% |", rates[i] * 100);
+	printf(" all | allowed |\n|---|---|---|---|");
+	for (size_t i = 0; i < lengthof(rates) + 2; i++)
+		printf("---|");
+	printf("\n");
+	for (int look = 0; look < LOOKS; look++)
+		for (int noise = 0; noise < NOISES; noise++)
+			for (size_t s = 0; s < lengthof(sizes); s++)
 			{
-				int exact = 0, near = 0, coarser = 0, echoes = 0;
+				const Tally *tally = &tallies[noise][s][look];
+				int			 runs = 0, found = 0;
 
-				if (supports[s] > nrows / 4)
-					continue;
-				for (int run = 0; run < runs; run++)
+				for (size_t i = 0; i < lengthof(rates); i++)
 				{
-					int	 e;
-					bool n, c;
-
-					exact += planted_run(plant, nrows, supports[s], ratios[i],
-										 base, run + 1, &e, &n, &c);
-					near += n;
-					coarser += c;
-					echoes += e;
+					runs += tally->runs[i];
+					found += tally->found[i];
 				}
-				printf("| %s | %llu | %g | %.2f | %.2f | %.2f | %.2f |\n",
-					   plant_names[plant], (unsigned long long) supports[s],
-					   ratios[i], (double) exact / runs, (double) near / runs,
-					   (double) coarser / runs, (double) echoes / runs);
-				fflush(stdout);
+				if (runs == 0)
+					continue;
+				printf("| %s | %llu | %s | %d |", noise_names[noise],
+					   (unsigned long long) sizes[s], look_names[look], runs);
+				for (size_t i = 0; i < lengthof(rates); i++)
+					printf(" %.1f %% |",
+						   100.0 * tally->found[i] / Max(1, tally->runs[i]));
+				printf(" %.1f %% | %.1f %% |\n", 100.0 * found / runs,
+					   100 * (ALPHA + 2 * sqrt(ALPHA * (1 - ALPHA) / runs)));
 			}
 }
 
 int
 main(int argc, char **argv)
 {
-	int runs = argc > 2 ? atoi(argv[2]) : 0;
+	int			runs = argc > 1 ? atoi(argv[1]) : 0;
+	const char *name = argc > 2 ? argv[2] : "build/honesty.runs";
+	FILE	   *file;
 
-	if (argc < 3 || runs < 1)
+	if (runs < 1 || argc > 3)
 	{
-		fprintf(stderr, "usage: %s noise|planted RUNS [OBSERVATIONS]\n",
-				argv[0]);
+		fprintf(stderr, "usage: %s RUNS [FILE]\n", argv[0]);
 		return 2;
 	}
-	if (strcmp(argv[1], "noise") == 0)
-		noise_table(runs);
-	else
-		planted_table(runs, argc > 3 ? (uint64) atoll(argv[3]) : 200000);
+	read_runs(name);
+	file = fopen(name, "a");
+	if (file == NULL)
+	{
+		perror(name);
+		return 1;
+	}
+	for (size_t s = 0; s < lengthof(sizes); s++)
+		for (int seed = 0; seed < runs; seed++)
+			for (int noise = 0; noise < NOISES; noise++)
+				if (seed >= tallies[noise][s][LOOK_WORSE].last)
+					run(file, noise, sizes[s], seed);
+	fclose(file);
+	read_runs(name);
+	print_table();
 	return 0;
 }

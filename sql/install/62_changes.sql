@@ -267,10 +267,7 @@ BEGIN
     SELECT TG_ARGV[0], e.at, e.kind, e.label, e.scope, e."check", e.effect, 'captured', e.details
     FROM fp_platform_event(TG_ARGV[0], TG_TABLE_NAME::text, TG_OP,
                            CASE WHEN TG_OP <> 'INSERT' THEN fp_row_json(TG_RELID, OLD) END,
-                           CASE WHEN TG_OP <> 'DELETE' THEN fp_row_json(TG_RELID, NEW) END) e
-    -- rows that are restored bring events that are known
-    WHERE NOT EXISTS (SELECT FROM fp_events x WHERE x.source = TG_ARGV[0] AND x.kind = e.kind
-                      AND x.at = e.at AND x.label = e.label);
+                           CASE WHEN TG_OP <> 'DELETE' THEN fp_row_json(TG_RELID, NEW) END) e;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'failpat could not record a change of %: %', TG_TABLE_NAME, SQLERRM;

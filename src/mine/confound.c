@@ -11,7 +11,10 @@
  *
  * Time (a dimension of kind stratum) is special: base rates drift and usage is
  * lumpy, so not only the pattern is tested within the buckets of time, but
- * also what it adds to each of its generalisations.
+ * also what it adds to each of its generalisations.  So is the one dimension
+ * that takes most of the risk ratio away, if it takes a tenth or more; others
+ * can hardly make a difference of min_risk_ratio, and each costs a pass over
+ * all that the generalisations cover.
  *
  * Clusters: the intra-class correlation of a one-way analysis of variance;
  * Rao and Scott, Biometrics 48 (1992), for its use.
@@ -33,6 +36,12 @@
 
 /* With less than this share of the information left, it may be the reason. */
 #define LITTLE_INFORMATION 0.5
+
+/*
+ * A dimension that takes this much of the risk ratio away is looked at within
+ * the generalisations too.
+ */
+#define MUCH_TAKEN 1.1
 
 /* The power that the strata must leave for "explained": 0.8 */
 #define POWER_QUANTILE 0.8416212335729143
@@ -232,6 +241,78 @@ test_unstratified(const FpGate *gate, FpCount part, FpCount whole)
 	return fp_strata_test(gate->direction, &part, &whole, 1, gate->z);
 }
 
+/* What is put through gate C, and with what. */
+typedef struct Tested
+{
+	FpTallier	  *tallier;
+	const FpGate  *gate;
+	double		   refine_shift;
+	uint32		   refines;
+	const FpCover *cover;
+	FpCover		 **general;
+	int			   ngeneral;
+	FpCount		   count;
+	double		  *log_p;
+	FpArena		   scratch;
+} Tested;
+
+/*
+ * Does what it adds to each of its generalisations hold within the values of
+ * dimension d as well?  The worst verdict of them goes to the confounder.
+ */
+static void
+test_within_parts(const Tested *tested, int d, FpConfounder *confounder)
+{
+	const FpTally *tally = tested->tallier->tally;
+	const FpGate  *gate = tested->gate;
+	bool		   time = tally->cube->dims[d].kind == FP_STRATUM;
+	uint32		   ncodes = tally->ncodes[d];
+	FpCount		  *part, *whole;
+	FpTallied	   own;
+
+	fp_cover_tally(tested->tallier, tested->cover, tally->cube->codes[d],
+				   ncodes, &own, tested->scratch);
+	part = fp_alloc_array(tested->scratch, FpCount, ncodes);
+	whole = fp_alloc_array(tested->scratch, FpCount, ncodes);
+	for (int g = 0; g < tested->ngeneral; g++)
+	{
+		bool		 refined = (tested->refines & (1u << g)) != 0;
+		FpTallied	 among;
+		FpStrataTest unstratified, test;
+		FpCount		 all = {0, 0};
+		FpVerdict	 verdict;
+		FpGate		 within = *gate;
+		uint32		 n = ncodes;
+
+		fp_cover_tally(tested->tallier, tested->general[g],
+					   tally->cube->codes[d], ncodes, &among, tested->scratch);
+		memset(part, 0, sizeof(FpCount) * ncodes);
+		memset(whole, 0, sizeof(FpCount) * ncodes);
+		for (uint32 i = 0; i < own.n; i++)
+			part[own.strata[i]] = own.counts[i];
+		for (uint32 i = 0; i < among.n; i++)
+		{
+			whole[among.strata[i]] = among.counts[i];
+			all.n += among.counts[i].n;
+			all.f += among.counts[i].f;
+		}
+		if (time)
+			n = join_buckets(part, whole, n);
+		unstratified = test_unstratified(gate, tested->count, all);
+		test = fp_strata_test(gate->direction, part, whole, n, gate->z);
+		if (refined)
+			within.log_level += tested->refine_shift;
+		verdict = judge(&within, &unstratified, &test);
+		if (refined)
+			test.log_p -= tested->refine_shift;
+		if (verdict == FP_SUPPORTED)
+			*tested->log_p = fmax(*tested->log_p, test.log_p);
+		else
+			confounder->log_p = fmax(confounder->log_p, test.log_p);
+		confounder->verdict = Max(confounder->verdict, verdict);
+	}
+}
+
 bool
 fp_confound(FpTallier *tallier, const FpGate *gate, double refine_shift,
 			uint32 refines, const FpCluster *cluster, uint64 spoken_of,
@@ -243,7 +324,11 @@ fp_confound(FpTallier *tallier, const FpGate *gate, double refine_shift,
 	const FpCube  *cube = tally->cube;
 	FpStrataTest   plain;
 	FpCount		   count = {0, 0};
+	FpConfounder  *strongest = NULL;
+	double		   most_taken = MUCH_TAKEN;
 	bool		   supported = true;
+	Tested		   tested = {tallier, gate,		refine_shift, refines, cover,
+							 general, ngeneral, count,		  log_p,   scratch};
 
 	*nout = 0;
 	*out = fp_alloc0_array(arena, FpConfounder, cube->ndims + 1);
@@ -253,6 +338,7 @@ fp_confound(FpTallier *tallier, const FpGate *gate, double refine_shift,
 		count.f += tally->fails[cover->probe.rows[i]];
 	}
 	plain = test_unstratified(gate, count, tally->total);
+	tested.count = count;
 
 	for (int d = 0; d < cube->ndims; d++)
 	{
@@ -309,48 +395,37 @@ fp_confound(FpTallier *tallier, const FpGate *gate, double refine_shift,
 		(*nout)++;
 
 		/* what it adds to its parts must hold within time as well */
-		for (int g = 0; time && g < ngeneral; g++)
-		{
-			FpTallied	 among;
-			FpStrataTest unstratified;
-			FpCount		 all = {0, 0};
-			FpVerdict	 verdict;
-			FpGate		 within;
-
-			fp_cover_tally(tallier, general[g], cube->codes[d], ncodes, &among,
-						   scratch);
-			memset(part, 0, sizeof(FpCount) * ncodes);
-			memset(whole, 0, sizeof(FpCount) * ncodes);
-			for (uint32 i = 0; i < tallied.n; i++)
-				part[tallied.strata[i]] = tallied.counts[i];
-			for (uint32 i = 0; i < among.n; i++)
-			{
-				whole[among.strata[i]] = among.counts[i];
-				all.n += among.counts[i].n;
-				all.f += among.counts[i].f;
-			}
-			n = join_buckets(part, whole, ncodes);
-			unstratified = test_unstratified(gate, count, all);
-			test = fp_strata_test(gate->direction, part, whole, n, gate->z);
-			within = *gate;
-			if (refines & (1u << g))
-				within.log_level += refine_shift;
-			verdict = judge(&within, &unstratified, &test);
-			if (refines & (1u << g))
-				test.log_p -= refine_shift;
-			if (verdict == FP_SUPPORTED)
-				*log_p = fmax(*log_p, test.log_p);
-			else
-				confounder->log_p = fmax(confounder->log_p, test.log_p);
-			/* the worst of them is told */
-			confounder->verdict = Max(confounder->verdict, verdict);
-		}
+		if (time)
+			test_within_parts(&tested, d, confounder);
 		/*
 		 * What goes with another condition is told with it, but what goes
 		 * with a time can always be a bad day, and there is nothing to tell.
 		 */
 		supported &= confounder->verdict == FP_SUPPORTED ||
 					 (confounder->verdict == FP_NOT_IDENTIFIABLE && !time);
+		if (!time && confounder->verdict == FP_SUPPORTED)
+		{
+			double taken = gate->direction == FP_BETTER
+							   ? test.risk_ratio / plain.risk_ratio
+							   : plain.risk_ratio / test.risk_ratio;
+
+			if (taken >= most_taken)
+			{
+				most_taken = taken;
+				strongest = confounder;
+			}
+		}
+	}
+
+	/*
+	 * So must it within the values of the dimension that takes most of the
+	 * ratio away: a part that fails by itself would else carry a character
+	 * that only goes with a bad workflow.
+	 */
+	if (supported && strongest != NULL)
+	{
+		test_within_parts(&tested, strongest->dim, strongest);
+		supported = strongest->verdict != FP_EXPLAINED;
 	}
 	return supported;
 }
