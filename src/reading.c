@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * reading.c
- *		Reads the view of a source, as the view's owner.
+ *		Reads what belongs to others, as its owner: views of sources, names.
  *
  * What a view and the tables below it contain is their owners' to decide, and
  * some of it runs when it is read: functions in the view, policies, and what
@@ -9,7 +9,9 @@
  * None of that may run with the rights of whoever writes a score, calls
  * fp_backfill or refreshes, so every reading is done as the view's owner, with
  * the restrictions that keep a function from outliving it, and with a safe
- * search_path.
+ * search_path.  The same goes for the tables that values have their names
+ * from and that events are read from; of those nobody learns more by it than
+ * what they may read themselves.
  *
  * Memory: the caller's context, and SPI's for the rows.
  * Locks: those of reading the view.
@@ -20,22 +22,33 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
+#include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
 #include "capture.h"
 
 PG_FUNCTION_INFO_V1(failpat_source_keys);
 PG_FUNCTION_INFO_V1(failpat_source_size);
+PG_FUNCTION_INFO_V1(failpat_read_labels);
+PG_FUNCTION_INFO_V1(failpat_read_rows);
+PG_FUNCTION_INFO_V1(failpat_row_json_sql);
 
 /* Who the caller is, to be restored; an error restores it by itself. */
 typedef struct Caller
@@ -45,14 +58,14 @@ typedef struct Caller
 	int nest;
 } Caller;
 
-/* Becomes the view's owner, with settings under which that is safe. */
+/* Becomes the owner of something, with settings under which that is safe. */
 static void
-become_owner(FailpatSource *source, Caller *caller)
+become_owner(Oid owner, Caller *caller)
 {
 	GetUserIdAndSecContext(&caller->user, &caller->context);
-	SetUserIdAndSecContext(source->view_owner,
-						   caller->context | SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(owner, caller->context |
+									  SECURITY_LOCAL_USERID_CHANGE |
+									  SECURITY_RESTRICTED_OPERATION);
 	caller->nest = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
@@ -148,7 +161,7 @@ failpat_see(FailpatSource *source, FailpatPlan *plan, Datum *keys, int nkeys,
 	uint64		   nrows;
 	Caller		   caller;
 
-	become_owner(source, &caller);
+	become_owner(source->view_owner, &caller);
 	read_view(source, plan, keys, nkeys, before);
 	rows = SPI_tuptable;
 	nrows = SPI_processed;
@@ -193,13 +206,13 @@ failpat_see(FailpatSource *source, FailpatPlan *plan, Datum *keys, int nkeys,
 	return n;
 }
 
-/* "schema.view" of a source */
+/* "schema.relation" */
 static char *
-view_name(FailpatSource *source)
+relation_name(Oid relid)
 {
 	return quote_qualified_identifier(get_namespace_name(
-										  get_rel_namespace(source->view)),
-									  get_rel_name(source->view));
+										  get_rel_namespace(relid)),
+									  get_rel_name(relid));
 }
 
 /*
@@ -228,13 +241,13 @@ failpat_source_keys(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	source = failpat_source(schema, text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	source->in_use++;
-	become_owner(source, &caller);
+	become_owner(source->view_owner, &caller);
 	types[0] = source->key_type;
 	initStringInfo(&sql);
 	appendStringInfo(&sql,
 					 "SELECT v.source_key FROM %s v WHERE v.source_key %s "
 					 "ORDER BY v.source_key LIMIT %d",
-					 view_name(source),
+					 relation_name(source->view),
 					 first ? "IS NOT NULL"
 						   : psprintf("OPERATOR(%s) $1",
 									  failpat_key_operator(source->key_type,
@@ -282,10 +295,11 @@ failpat_source_size(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	source = failpat_source(schema, text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	source->in_use++;
-	become_owner(source, &caller);
+	become_owner(source->view_owner, &caller);
 	if (SPI_execute(psprintf("SELECT pg_catalog.count(*) FROM "
 							 "(SELECT FROM %s LIMIT %d) part",
-							 view_name(source), Max(PG_GETARG_INT32(1), 0)),
+							 relation_name(source->view),
+							 Max(PG_GETARG_INT32(1), 0)),
 					true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute failed");
 	size = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
@@ -294,4 +308,187 @@ failpat_source_size(PG_FUNCTION_ARGS)
 	source->in_use--;
 	SPI_finish();
 	PG_RETURN_INT32((int32) size);
+}
+
+static bool
+may_use_schema(Oid schema, Oid user)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, schema, user, ACL_USAGE) ==
+		   ACLCHECK_OK;
+#else
+	return pg_namespace_aclcheck(schema, user, ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
+/*
+ * Becomes the owner of a table to read these columns of it (0 ends them; none
+ * means all); false, and nothing is changed, where that is not to be: where it
+ * is missing, or where the caller may not read them.  Where policies restrict
+ * what the caller sees, the caller stays.
+ */
+static bool
+become_reader(Oid relid, const AttrNumber *columns, Caller *caller)
+{
+	Oid		  user = GetUserId();
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid		  owner;
+	Oid		  schema;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	schema = ((Form_pg_class) GETSTRUCT(tuple))->relnamespace;
+	ReleaseSysCache(tuple);
+	if (!may_use_schema(schema, user) || !may_use_schema(schema, owner))
+		return false;
+	if (pg_class_aclcheck(relid, user, ACL_SELECT) != ACLCHECK_OK)
+	{
+		if (columns[0] == 0)
+			return false;
+		for (; *columns != 0; columns++)
+			if (pg_attribute_aclcheck(relid, *columns, user, ACL_SELECT) !=
+				ACLCHECK_OK)
+				return false;
+	}
+	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
+		owner = user;
+	become_owner(owner, caller);
+	return true;
+}
+
+/*
+ * fp_read_labels(label_table oid, label_key text, label_column text,
+ *				  vals text[]) -> (key text, name text)
+ *
+ * The names of some values; none where the table cannot be read.  They are
+ * printed, not cast: a cast of a type of the platform's is a function of its
+ * owner's, too.
+ */
+Datum
+failpat_read_labels(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Oid			   relid = PG_GETARG_OID(0);
+	char		  *key = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char		  *name = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	AttrNumber	columns[3] = {get_attnum(relid, key), get_attnum(relid, name),
+							  0};
+	Oid			types[1] = {TEXTARRAYOID};
+	Datum		args[1] = {PG_GETARG_DATUM(3)};
+	Caller		caller;
+	const char *k = quote_identifier(key);
+	const char *sql;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (columns[0] == 0 || columns[1] == 0 ||
+		!become_reader(relid, columns, &caller))
+		return (Datum) 0;
+	switch (get_atttype(relid, columns[0]))
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			sql = psprintf("t.%s = ANY (ARRAY(SELECT v::bigint FROM unnest($1)"
+						   " v WHERE v ~ '^-?[0-9]{1,18}$'))",
+						   k);
+			break;
+		default:
+			sql = psprintf("format('%%s', t.%s) = ANY ($1)", k);
+	}
+	sql = psprintf("SELECT format('%%s', t.%s), "
+				   "nullif(format('%%s', t.%s), '') FROM %s t WHERE %s",
+				   k, quote_identifier(name), relation_name(relid), sql);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute_with_args(sql, 1, types, args, NULL, true, 0) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args failed");
+	for (uint64 i = 0; i < SPI_processed; i++)
+		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+	SPI_finish();
+	become_caller(&caller);
+	return (Datum) 0;
+}
+
+/*
+ * The SQL expression that makes JSON of a row: columns of the server's own
+ * types as to_jsonb does, others printed, for the reason given above.
+ */
+static char *
+row_json_sql(Oid relid, const char *alias)
+{
+	Relation	   rel = relation_open(relid, AccessShareLock);
+	TupleDesc	   desc = RelationGetDescr(rel);
+	StringInfoData sql;
+	const char	  *separator = "";
+
+	alias = quote_identifier(alias);
+	initStringInfo(&sql);
+	appendStringInfoString(
+		&sql, "(SELECT pg_catalog.jsonb_object_agg(c.k, c.v) FROM (VALUES ");
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		const char		 *column;
+
+		if (attr->attisdropped)
+			continue;
+		column =
+			psprintf("%s.%s", alias, quote_identifier(NameStr(attr->attname)));
+		appendStringInfo(&sql, "%s(%s::pg_catalog.text, ", separator,
+						 quote_literal_cstr(NameStr(attr->attname)));
+		if (attr->atttypid < FirstNormalObjectId)
+			appendStringInfo(&sql, "pg_catalog.to_jsonb(%s))", column);
+		else
+			appendStringInfo(&sql,
+							 "CASE WHEN %s IS NOT NULL THEN pg_catalog."
+							 "to_jsonb(pg_catalog.format('%%s', %s)) END)",
+							 column, column);
+		separator = ", ";
+	}
+	appendStringInfoString(&sql, ") c (k, v))");
+	relation_close(rel, NoLock);
+	return sql.data;
+}
+
+/* fp_row_json_sql(relation oid, alias text) -> text */
+Datum
+failpat_row_json_sql(PG_FUNCTION_ARGS)
+{
+	char *alias = text_to_cstring(PG_GETARG_TEXT_PP(1));
+
+	PG_RETURN_TEXT_P(cstring_to_text(row_json_sql(PG_GETARG_OID(0), alias)));
+}
+
+/*
+ * fp_read_rows(relation oid) -> setof jsonb
+ *
+ * All rows of a table that the caller may read.
+ */
+Datum
+failpat_read_rows(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Oid			   relid = PG_GETARG_OID(0);
+	AttrNumber	   all[1] = {0};
+	Caller		   caller;
+	const char	  *sql;
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	if (!become_reader(relid, all, &caller))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied for table %s",
+							   get_rel_name(relid))));
+	sql = psprintf("SELECT %s FROM %s t", row_json_sql(relid, "t"),
+				   relation_name(relid));
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute failed");
+	for (uint64 i = 0; i < SPI_processed; i++)
+		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+	SPI_finish();
+	become_caller(&caller);
+	return (Datum) 0;
 }

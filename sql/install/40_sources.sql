@@ -251,6 +251,24 @@ REVOKE ALL ON FUNCTION fp_source_size(text, integer) FROM PUBLIC;
 
 -- Set-up.
 
+CREATE FUNCTION fp_view_tables(view regclass)
+    RETURNS TABLE (relation regclass, owner name, superuser boolean)
+    LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH RECURSIVE below (relid) AS (
+        SELECT fp_view_tables.view::oid
+        UNION
+        SELECT d.refobjid
+        FROM below b JOIN pg_rewrite w ON w.ev_class = b.relid
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+            AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> b.relid)
+    SELECT c.oid::regclass, r.rolname, r.rolsuper
+    FROM below b JOIN pg_class c ON c.oid = b.relid JOIN pg_roles r ON r.oid = c.relowner
+    WHERE c.oid <> fp_view_tables.view AND c.relkind IN ('r', 'p', 'f', 'm', 'v')
+    ORDER BY c.oid::regclass::text COLLATE "C";
+END;
+COMMENT ON FUNCTION fp_view_tables(regclass) IS 'what a view reads, directly or through other views, and whose it is';
+
 CREATE FUNCTION fp_attach(
     source text,
     observations regclass,
@@ -338,6 +356,19 @@ BEGIN
                                  given.name, fp_attach.observations, given.type, given.is_type);
         END IF;
     END LOOP;
+
+    -- Whose rights the view has.
+    SELECT min(t.owner::text) AS owner,
+           string_agg(DISTINCT format('%s (%s)', t.relation, t.owner), ', ') AS tables
+    INTO given
+    FROM fp_view_tables(fp_attach.observations) t
+    WHERE NOT t.superuser AND EXISTS (SELECT FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+                                      WHERE c.oid = fp_attach.observations AND r.rolsuper);
+    IF given.tables IS NOT NULL THEN
+        RAISE WARNING '% belongs to a superuser, and reads tables of others: %', fp_attach.observations, given.tables
+            USING DETAIL = 'What their owners put into those tables, an index on an expression say, runs as the view''s owner whenever it is read.',
+                  HINT = format('ALTER VIEW %s OWNER TO %I;', fp_attach.observations, given.owner);
+    END IF;
 
     INSERT INTO fp_sources AS s (source, observations, refresh, bucket, bucket_zone, window_length)
     VALUES (fp_attach.source, fp_attach.observations, fp_attach.refresh, fp_attach.bucket,

@@ -34,6 +34,8 @@ DECLARE
     triggers jsonb := '{}';
     dims jsonb := '{}';
     s text;                 -- the platform's schema, quoted
+    keeper name;            -- who owns the platform's tables
+    closed text;
 BEGIN
     IF fp_attach_prd49.schema IS NULL OR NOT EXISTS (
         SELECT FROM pg_namespace n WHERE n.nspname = fp_attach_prd49.schema) THEN
@@ -134,6 +136,28 @@ LEFT JOIN %8$s.scenes sc ON sc.id = s.scene_id%9$s$v$,
         fp_attach_prd49.position_base, s, joins);
     EXECUTE format('COMMENT ON VIEW %I.%I IS %L', home, view_name,
         format('what failpat reads of source %s; written by fp_attach_prd49', fp_attach_prd49.source));
+
+    -- A superuser's view would run what the owner of the tables put into them
+    -- with a superuser's rights: it is given to that owner.
+    SELECT pg_get_userbyid(c.relowner) INTO keeper
+    FROM pg_class c WHERE c.oid = format('%s.quality_scores', s)::regclass;
+    IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = current_user AND r.rolsuper)
+       AND EXISTS (SELECT FROM pg_roles r WHERE r.rolname = keeper AND NOT r.rolsuper) THEN
+        SELECT string_agg(t.relation::text, ', ') INTO closed
+        FROM fp_view_tables(format('%I.%I', home, view_name)::regclass) t
+        WHERE NOT has_table_privilege(keeper, t.relation, 'SELECT');
+        IF closed IS NOT NULL OR NOT has_schema_privilege(keeper, fp_attach_prd49.schema, 'USAGE') THEN
+            RAISE insufficient_privilege USING
+                MESSAGE = format('role %s, who owns %s.quality_scores, may not read %s',
+                                 quote_ident(keeper), s, coalesce(closed, 'schema ' || s)),
+                DETAIL = 'It is to own the view of the source, which is read as its owner.',
+                HINT = format(CASE WHEN closed IS NULL THEN 'GRANT USAGE ON SCHEMA %1$s TO %3$I;' ELSE 'GRANT SELECT ON %2$s TO %3$I;' END, s, closed, keeper);
+        END IF;
+        IF NOT has_schema_privilege(keeper, home, 'USAGE') THEN
+            EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', home, keeper);
+        END IF;
+        EXECUTE format('ALTER VIEW %I.%I OWNER TO %I', home, view_name, keeper);
+    END IF;
 
     IF cols @> ARRAY['workflows.id', 'workflows.name'] THEN
         dims := dims || jsonb_build_object('workflow', jsonb_build_object('label_table', s || '.workflows'));

@@ -234,40 +234,46 @@ COMMENT ON FUNCTION fp_platform_event(text, text, text, jsonb, jsonb) IS
 -- to_jsonb calls the cast to json of a type that has one. That of a type of the
 -- platform's is a function of its owner's, and would run with our owner's rights;
 -- so values of such types are printed.
-CREATE FUNCTION fp_row_json(relation oid, "row" record)
-    RETURNS jsonb
-    LANGUAGE plpgsql STABLE
-    SET search_path FROM CURRENT
-AS $fn$
-DECLARE
-    pieces text;
-    result jsonb;
-BEGIN
-    SELECT string_agg(format(CASE WHEN a.atttypid < 16384 THEN '(%1$L, to_jsonb(($1).%2$I))'
-                             ELSE '(%1$L, CASE WHEN ($1).%2$I IS NOT NULL THEN to_jsonb(format(''%%s'', ($1).%2$I)) END)' END,
-                             a.attname, a.attname), ', ' ORDER BY a.attnum)
-    INTO pieces
-    FROM pg_attribute a WHERE a.attrelid = fp_row_json.relation AND a.attnum > 0 AND NOT a.attisdropped;
-    EXECUTE format('SELECT jsonb_object_agg(c.name, c.value) FROM (VALUES %s) c (name, value)', pieces)
-        INTO result USING "row";
-    RETURN result;
-END
-$fn$;
-COMMENT ON FUNCTION fp_row_json(oid, record) IS
-    'a row of a table as JSON, without calling functions of the table''s owner';
-REVOKE ALL ON FUNCTION fp_row_json(oid, record) FROM PUBLIC;
+CREATE FUNCTION fp_row_json_sql(relation oid, alias text)
+    RETURNS text
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'failpat_row_json_sql';
+COMMENT ON FUNCTION fp_row_json_sql(oid, text) IS
+    'the SQL expression that makes JSON of a row of a table, without calling functions of the table''s owner';
+REVOKE ALL ON FUNCTION fp_row_json_sql(oid, text) FROM PUBLIC;
 
+CREATE FUNCTION fp_read_rows(relation oid)
+    RETURNS SETOF jsonb
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'failpat_read_rows';
+COMMENT ON FUNCTION fp_read_rows(oid) IS
+    'the rows of a table that the caller may read, as JSON; read as the table''s owner';
+REVOKE ALL ON FUNCTION fp_read_rows(oid) FROM PUBLIC;
+
+-- A statement trigger: a partitioned table clones row triggers for each new
+-- partition, which takes a right on this function that the table's owner has
+-- not. The n-th old row is the n-th new row: the server appends both at once.
+-- lock_timeout: below half of deadlock_timeout's default, see src/contain.c.
 CREATE FUNCTION fp_capture_event()
     RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path FROM CURRENT
+    SET lock_timeout = '400ms'
 AS $fn$
+DECLARE
+    old_rows text := 'SELECT NULL::bigint AS no, NULL::jsonb AS "row" WHERE false';
+    new_rows text := old_rows;
 BEGIN
-    INSERT INTO fp_events (source, at, kind, label, scope, "check", effect, origin, details)
-    SELECT TG_ARGV[0], e.at, e.kind, e.label, e.scope, e."check", e.effect, 'captured', e.details
-    FROM fp_platform_event(TG_ARGV[0], TG_TABLE_NAME::text, TG_OP,
-                           CASE WHEN TG_OP <> 'INSERT' THEN fp_row_json(TG_RELID, OLD) END,
-                           CASE WHEN TG_OP <> 'DELETE' THEN fp_row_json(TG_RELID, NEW) END) e;
+    IF TG_OP <> 'INSERT' THEN
+        old_rows := format('SELECT row_number() OVER () AS no, %s AS "row" FROM failpat_old t', fp_row_json_sql(TG_RELID, 't'));
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        new_rows := format('SELECT row_number() OVER () AS no, %s AS "row" FROM failpat_new t', fp_row_json_sql(TG_RELID, 't'));
+    END IF;
+    EXECUTE format(
+        'INSERT INTO fp_events (source, at, kind, label, scope, "check", effect, origin, details)
+         SELECT $1, e.at, e.kind, e.label, e.scope, e."check", e.effect, ''captured'', e.details
+         FROM (%s) o FULL JOIN (%s) n USING (no)
+         CROSS JOIN LATERAL fp_platform_event($1, $2, $3, o."row", n."row") e ORDER BY no', old_rows, new_rows)
+    USING TG_ARGV[0], TG_TABLE_NAME::text, TG_OP;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'failpat could not record a change of %: %', TG_TABLE_NAME, SQLERRM;
@@ -275,7 +281,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $fn$;
 COMMENT ON FUNCTION fp_capture_event() IS
-    'trigger AFTER each row of the platform''s configuration; argument: source; warns and never refuses';
+    'trigger AFTER a statement on the platform''s configuration; argument: source; warns and never refuses';
 REVOKE ALL ON FUNCTION fp_capture_event() FROM PUBLIC;
 
 CREATE FUNCTION fp_watch_events(source text, schema text DEFAULT 'public')
@@ -287,13 +293,14 @@ AS $fn$
 DECLARE
     home constant text := current_schema();
     s fp_sources := fp_source_named(fp_watch_events.source);
-    trigger_name constant text := 'failpat_event_' || left(md5(s.source), 8);
+    suffix constant text := '_' || left(md5(s.source), 8);
     tab record;
+    event text;
     watched integer := 0;
 BEGIN
     FOR tab IN
         SELECT c.oid, c.oid::regclass AS name, c.relname,
-               EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = trigger_name) AS done
+               EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'failpat_event_insert' || suffix) AS done
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = fp_watch_events.schema AND c.relkind IN ('r', 'p')
           AND c.relname IN ('workflow_versions', 'assets', 'qa_thresholds', 'qa_profiles', 'scene_type_qa_overrides')
@@ -302,18 +309,23 @@ BEGIN
         watched := watched + 1;
         CONTINUE WHEN tab.done;
         BEGIN
-            EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW '
-                           'EXECUTE FUNCTION %I.fp_capture_event(%L)', trigger_name, tab.name, home, s.source);
+            FOREACH event IN ARRAY '{INSERT,UPDATE,DELETE}'::text[] LOOP
+                EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT '
+                               'EXECUTE FUNCTION %I.fp_capture_event(%L)',
+                               'failpat_event_' || lower(event) || suffix, event, tab.name,
+                               CASE event WHEN 'INSERT' THEN 'NEW TABLE AS failpat_new'
+                                          WHEN 'DELETE' THEN 'OLD TABLE AS failpat_old'
+                                          ELSE 'OLD TABLE AS failpat_old NEW TABLE AS failpat_new' END,
+                               home, s.source);
+            END LOOP;
             -- what these tables remember of their past; the others do not
             IF tab.relname IN ('workflow_versions', 'assets') THEN
-                EXECUTE format(
-                    'INSERT INTO fp_events (source, at, kind, label, scope, origin, details)
-                     SELECT $1, e.at, e.kind, e.label, e.scope, ''captured'', e.details
-                     FROM %s t CROSS JOIN LATERAL fp_platform_event($1, $2, ''INSERT'', NULL, fp_row_json($3, t)) e
-                     WHERE NOT EXISTS (SELECT FROM fp_events x WHERE x.source = $1 AND x.kind = e.kind
-                                       AND x.at = e.at AND x.label = e.label)
-                     ORDER BY e.at', tab.name)
-                USING s.source, tab.relname::text, tab.oid;
+                INSERT INTO fp_events (source, at, kind, label, scope, origin, details)
+                SELECT s.source, e.at, e.kind, e.label, e.scope, 'captured', e.details
+                FROM fp_read_rows(tab.oid) r CROSS JOIN LATERAL fp_platform_event(s.source, tab.relname::text, 'INSERT', NULL, r) e
+                WHERE NOT EXISTS (SELECT FROM fp_events x WHERE x.source = s.source AND x.kind = e.kind
+                                  AND x.at = e.at AND x.label = e.label)
+                ORDER BY e.at;
             END IF;
         EXCEPTION WHEN insufficient_privilege OR undefined_column OR invalid_text_representation THEN
             watched := watched - 1;

@@ -103,9 +103,9 @@ SELECT results_eq($$ SELECT at, direction, event_label, threshold_edit FROM "Fai
 SELECT ok((SELECT reading LIKE '%quality did not.%' FROM "Fail ""Pat"" ü".fp_changes()), 'in words too');
 
 -- attached again, history is not doubled; detached, nothing is watched
-SELECT is((SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'failpat_event_%'), 5::bigint, 'five tables are watched');
+SELECT is((SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'failpat_event_%'), 15::bigint, 'five tables are watched');
 SELECT is("Fail ""Pat"" ü".fp_watch_events('segments'), 5, 'and not twice');
-SELECT is((SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'failpat_event_%'), 5::bigint, 'not even when asked to');
+SELECT is((SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'failpat_event_%'), 15::bigint, 'not even when asked to');
 SELECT "Fail ""Pat"" ü".fp_detach('segments');
 SELECT is((SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'failpat%'), 0::bigint, 'fp_detach removes the triggers');
 SELECT "Fail ""Pat"" ü".fp_attach_prd49();
@@ -117,5 +117,5 @@ SELECT "Fail ""Pat"" ü".fp_detach('segments', true);
 SELECT is((SELECT count(*) FROM events WHERE source = 'segments'), 0::bigint, 'forgotten, if asked to');
 DROP TABLE workflow_versions, qa_profiles CASCADE;
 SELECT "Fail ""Pat"" ü".fp_attach_prd49();
-SELECT is((SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'failpat_event_%'), 3::bigint, 'tables that are missing are not missed');
+SELECT is((SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'failpat_event_%'), 9::bigint, 'tables that are missing are not missed');
 SELECT * FROM finish();
