@@ -412,12 +412,16 @@ make_option(Option *option, const FailpatCombo *combo,
 	int			 old_len;
 	int			 new_len;
 	FailpatCombo replaced = {0};
+	JsonbValue	 number;
 
 	option->bad = false;
 	option->item = -1;
 	option->combo = *combo;
 	option->combo.nitems = option->combo.items_cap = 0;
 	option->combo.items = NULL;
+	/* fewer or more values of a set: nothing new is used */
+	if (getKeyJsonValueFromContainer(alternative, "count", 5, &number))
+		return true;
 	if (!text_member(alternative, "dimension", &dim, &dim_len) ||
 		!text_member(alternative, "instead_of", &old, &old_len))
 		return false;
@@ -622,7 +626,10 @@ read_fixes(Match **told, int ntold, Match *all, int nall)
 
 	for (int t = 0; t < ntold; t++)
 		for (int i = 0; i < nall; i++)
-			if (all[i].key == told[t]->key && same_source(&all[i], told[t]))
+			/* patterns of ranges alone have one key, whatever they are of */
+			if (all[i].key == told[t]->key && same_source(&all[i], told[t]) &&
+				(told[t]->combo.nitems > 0 ||
+				 failpat_combo_same_ranges(&all[i].combo, &told[t]->combo)))
 			{
 				ids[n] = Int64GetDatum(told[t]->id);
 				relatives[n++] = Int64GetDatum(all[i].id);

@@ -21,6 +21,7 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
@@ -81,7 +82,9 @@ failpat_known_read(const FpCube *cube, Jsonb *conditions,
 
 		to->dim = failpat_known_dim(cube, combo.intervals[i].dim,
 									combo.intervals[i].dim_len);
-		if (to->dim < 0 || cube->dims[to->dim].kind != FP_ORDINAL)
+		to->count = combo.intervals[i].count;
+		if (to->dim < 0 ||
+			cube->dims[to->dim].kind != (to->count ? FP_SET : FP_ORDINAL))
 			return false;
 		to->min = combo.intervals[i].min;
 		to->max = combo.intervals[i].max;
@@ -108,6 +111,7 @@ failpat_find_alternatives(PG_FUNCTION_ARGS)
 	FpKnownPattern		*known;
 	int					*numbers; /* of a known pattern, in conditions */
 	FpAlternatives		*found;
+	FpCountAlternatives *counts;
 	bool				*choosable;
 	Datum				*values;
 	bool				*nulls;
@@ -155,8 +159,8 @@ failpat_find_alternatives(PG_FUNCTION_ARGS)
 		const FpAlternative *one = &found->list[i];
 		const FpKnownItem	*item = &known[one->pattern].items[one->item];
 		const FpDim			*dim = &cube->dims[item->dim];
-		Datum				 row[10];
-		bool				 row_nulls[10] = {0};
+		Datum				 row[11];
+		bool				 row_nulls[11] = {0};
 
 		row[0] = Int32GetDatum(numbers[one->pattern]);
 		row[1] = text_datum(&dim->name);
@@ -170,6 +174,33 @@ failpat_find_alternatives(PG_FUNCTION_ARGS)
 		row[7] = Float8GetDatum(one->rate);
 		row[8] = Float8GetDatum(one->lower);
 		row[9] = Float8GetDatum(one->upper);
+		row_nulls[10] = true;
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row,
+							 row_nulls);
+	}
+	counts =
+		fp_count_alternatives(cube, known, nknown, choosable, &options, cx);
+	for (int i = 0; i < counts->n; i++)
+	{
+		const FpCountAlternative *one = &counts->list[i];
+		const FpKnownRange *range = &known[one->pattern].ranges[one->range];
+		Datum				row[11];
+		bool				row_nulls[11] = {0};
+
+		row[0] = Int32GetDatum(numbers[one->pattern]);
+		row[1] = text_datum(&cube->dims[range->dim].name);
+		row_nulls[2] = row_nulls[3] = true;
+		row[4] = BoolGetDatum(false);
+		row[5] = Int64GetDatum(one->failures);
+		row[6] = Int64GetDatum(one->trials);
+		row[7] = Float8GetDatum(one->rate);
+		row[8] = Float8GetDatum(one->lower);
+		row[9] = Float8GetDatum(one->upper);
+		row[10] = DirectFunctionCall1(
+			jsonb_in,
+			CStringGetDatum(isfinite(one->max)
+								? psprintf("{\"max\": %.0f}", one->max)
+								: psprintf("{\"min\": %.0f}", one->min)));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row,
 							 row_nulls);
 	}

@@ -199,6 +199,16 @@ failpat_combo_interval(const FailpatCombo *combo, const char *dim, int dim_len)
 	return find_interval(combo, dim, dim_len, false);
 }
 
+bool
+failpat_combo_same_ranges(const FailpatCombo *a, const FailpatCombo *b)
+{
+	for (int i = 0; i < a->nintervals; i++)
+		if (find_interval(b, a->intervals[i].dim, a->intervals[i].dim_len,
+						  a->intervals[i].count) == NULL)
+			return false;
+	return a->nintervals == b->nintervals;
+}
+
 /*
  * What a combination says of the dimension of a range: of a number of values
  * also what its items of that set tell, which are all that it has, or, of a

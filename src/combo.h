@@ -90,6 +90,10 @@ extern bool failpat_combo_meets(const FailpatCombo *combo,
 extern bool failpat_combo_says_more(const FailpatCombo *more,
 									const FailpatCombo *less);
 
+/* Have both ranges on the same dimensions, of the same kinds? */
+extern bool failpat_combo_same_ranges(const FailpatCombo *a,
+									  const FailpatCombo *b);
+
 /* the interval of an ordinal dimension, or NULL */
 extern const FailpatInterval *failpat_combo_interval(const FailpatCombo *combo,
 													 const char			*dim,

@@ -61,6 +61,7 @@ typedef struct TextCondition
 
 PG_FUNCTION_INFO_V1(failpat_sql_pattern_key);
 PG_FUNCTION_INFO_V1(failpat_sql_pattern_text);
+PG_FUNCTION_INFO_V1(failpat_count_text);
 
 static int
 compare_strings(const void *a, const void *b)
@@ -398,6 +399,41 @@ failpat_pattern_text(Jsonb *conditions, Jsonb *dimensions, bool better,
 	}
 	capitalise(text.data);
 	return text.data;
+}
+
+/* fp_count_text(count jsonb, title text) */
+Datum
+failpat_count_text(PG_FUNCTION_ARGS)
+{
+	JsonbParseState	 *state = NULL;
+	JsonbValue		  name;
+	JsonbValue		  count;
+	FailpatCondition *read;
+	TextCondition	  condition = {0};
+	StringInfoData	  words;
+	int				  n;
+
+	/* {"values": {"count": ...}}, a condition */
+	name.type = jbvString;
+	name.val.string.val = "values";
+	name.val.string.len = 6;
+	JsonbToJsonbValue(PG_GETARG_JSONB_P(0), &count);
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	pushJsonbValue(&state, WJB_KEY, &name);
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	name.val.string.val = "count";
+	name.val.string.len = 5;
+	pushJsonbValue(&state, WJB_KEY, &name);
+	pushJsonbValue(&state, WJB_VALUE, &count);
+	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	read = failpat_read_conditions(
+		JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)),
+		"count", false, &n);
+	condition.title = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	read_condition(&condition, read);
+	initStringInfo(&words);
+	(void) append_count(&words, &condition);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(words.data, words.len));
 }
 
 /* fp_pattern_key(conditions jsonb, dimensions jsonb) */

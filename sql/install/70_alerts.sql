@@ -134,10 +134,15 @@ CREATE FUNCTION fp_find_alternatives(
     cube failure_cube, conditions jsonb[], choosable text[], keep integer DEFAULT 5)
     RETURNS TABLE (pattern integer, dimension text, instead_of text, value text, predicted boolean,
                    failures bigint, trials bigint, rate double precision,
-                   lower double precision, upper double precision)
+                   lower double precision, upper double precision, count jsonb)
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100000 AS 'MODULE_PATHNAME', 'failpat_find_alternatives';
 COMMENT ON FUNCTION fp_find_alternatives(failure_cube, jsonb[], text[], integer) IS
-    'values of the choosable dimensions that fail less in the same context than those of the known patterns, best first; pattern is the number in conditions; value NULL: none at all';
+    'values of the choosable dimensions that fail less in the same context than those of the known patterns, best first; pattern is the number in conditions; value NULL: none at all, or, with count, so many values of the set';
+
+CREATE FUNCTION fp_count_text(count jsonb, title text)
+    RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'failpat_count_text';
+COMMENT ON FUNCTION fp_count_text(jsonb, text) IS 'a number of values as sentences have it: {"min": 3} of LoRA is "3 or more LoRAs"';
 
 CREATE FUNCTION fp_value_label(source text, dimension text, value text)
     RETURNS text
@@ -198,7 +203,7 @@ BEGIN
     ), named AS MATERIALIZED (
         SELECT v.dimension, v.value, fp_value_label(fp_compute_alternatives.source, v.dimension, v.value) AS label
         FROM (SELECT r.dimension, r.value FROM raw r WHERE r.value IS NOT NULL
-              UNION SELECT r.dimension, r.instead_of FROM raw r) v
+              UNION SELECT r.dimension, r.instead_of FROM raw r WHERE r.instead_of IS NOT NULL) v
     ), found AS (
         SELECT r.*, new.label AS label, old.label AS old_label, coalesce(d.title, r.dimension) AS title,
                jsonb_typeof(r.conditions -> r.dimension) = 'array' AS of_some
@@ -210,10 +215,12 @@ BEGIN
         SELECT f.pattern_id, jsonb_agg(
             jsonb_strip_nulls(jsonb_build_object(
                 'dimension', f.dimension, 'instead_of', f.instead_of, 'value', f.value,
-                'label', f.label, 'rate', f.rate, 'lower', f.lower, 'upper', f.upper,
+                'count', f.count, 'label', f.label, 'rate', f.rate, 'lower', f.lower, 'upper', f.upper,
                 'failures', f.failures, 'trials', f.trials, 'predicted', f.predicted,
                 'sentence',
-                CASE WHEN f.value IS NOT NULL THEN format('Consider using %s %s instead', f.title, f.label)
+                CASE WHEN f.count -> 'max' = '0' THEN format('Consider going without %s', f.title)
+                     WHEN f.count IS NOT NULL THEN format('Consider using %s', fp_count_text(f.count, f.title))
+                     WHEN f.value IS NOT NULL THEN format('Consider using %s %s instead', f.title, f.label)
                      WHEN f.of_some THEN format('Consider leaving out %s %s', f.title, f.old_label)
                      ELSE format('Consider going without %s', f.title) END
                 || CASE WHEN f.predicted THEN format(': %s expected (not yet used in this context).', fp_percent(f.rate))

@@ -151,7 +151,8 @@ check_pattern(const FpCube *cube, const FpKnownPattern *p)
 	}
 	for (int i = 0; i < p->nranges; i++)
 		if (p->ranges[i].dim < 0 || p->ranges[i].dim >= cube->ndims ||
-			cube->dims[p->ranges[i].dim].kind != FP_ORDINAL)
+			cube->dims[p->ranges[i].dim].kind !=
+				(p->ranges[i].count ? FP_SET : FP_ORDINAL))
 			fp_error(FP_ERR_DATA, NULL, NULL,
 					 "pattern has a range of dimension %d", p->ranges[i].dim);
 }
@@ -191,6 +192,8 @@ compare_contexts(const Context *a, const Context *b)
 	for (int i = 0; i < a->nranges && order == 0; i++)
 	{
 		order = a->ranges[i].dim - b->ranges[i].dim;
+		if (order == 0)
+			order = a->ranges[i].count - b->ranges[i].count;
 		if (order == 0)
 			order = compare_doubles(a->ranges[i].min, b->ranges[i].min);
 		if (order == 0)
@@ -394,14 +397,8 @@ visit(Work *work, uint32 number, uint64 cell)
 	if (code == 0)
 		return;
 	for (int i = 0; i < context->nranges; i++)
-	{
-		const FpKnownRange *range = &context->ranges[i];
-		uint32				at = cube->codes[range->dim][cell];
-
-		if (at == 0 || cube->dims[range->dim].numbers[at - 1] < range->min ||
-			cube->dims[range->dim].numbers[at - 1] > range->max)
+		if (!fp_known_range_met(cube, &context->ranges[i], cell))
 			return;
-	}
 	context->trials += cube->trials[cell];
 	context->failures += cube->failures[cell];
 	if (dim->kind == FP_NOMINAL)

@@ -30,10 +30,13 @@ typedef struct FpKnownItem
 	uint32 code; /* 1 .. nvalues */
 } FpKnownItem;
 
-/* min <= value <= max; either may be infinite */
+/*
+ * min <= value <= max, or number of members of a set; either may be infinite.
+ */
 typedef struct FpKnownRange
 {
-	int	   dim; /* ordinal */
+	int	   dim;	  /* ordinal, or */
+	bool   count; /* a set: how many members it has */
 	double min;
 	double max;
 } FpKnownRange;
@@ -83,6 +86,20 @@ typedef struct FpAlternatives
 	FpAlternative *list; /* by pattern, best first */
 } FpAlternatives;
 
+/* is the range met by a cell?  Not where the dimension is not recorded. */
+static inline bool
+fp_known_range_met(const FpCube *cube, const FpKnownRange *range, uint64 cell)
+{
+	const FpDim *dim = &cube->dims[range->dim];
+	uint32		 code = cube->codes[range->dim][cell];
+	double		 at;
+
+	if (code == 0)
+		return false;
+	at = range->count ? fp_set_size(dim, code) : dim->numbers[code - 1];
+	return at >= range->min && at <= range->max;
+}
+
 extern void fp_alternative_defaults(FpAlternativeOptions *options);
 
 /*
@@ -108,5 +125,35 @@ extern FpAlternatives *fp_alternatives(const FpCube			*cube,
 									   const bool				  *choosable,
 									   const FpAlternativeOptions *options,
 									   FpArena					   arena);
+
+/*
+ * What to do about a pattern of a number of members: use fewer, or more, in
+ * the same context.  min and max: how many then; either may be infinite.
+ */
+typedef struct FpCountAlternative
+{
+	int	   pattern;
+	int	   range; /* of the pattern, that it stands in for */
+	double min;
+	double max;
+	int64  trials;
+	int64  failures;
+	double rate, lower, upper;
+} FpCountAlternative;
+
+typedef struct FpCountAlternatives
+{
+	int					n;
+	FpCountAlternative *list; /* by pattern; of one, the fewer first */
+} FpCountAlternatives;
+
+/*
+ * Alternatives to the numbers of members of choosable sets: observed ones,
+ * with the evidence that fp_alternatives asks for (there are no peers to draw
+ * their rates to).
+ */
+extern FpCountAlternatives *fp_count_alternatives(
+	const FpCube *cube, const FpKnownPattern *patterns, int n,
+	const bool *choosable, const FpAlternativeOptions *options, FpArena arena);
 
 #endif /* FAILPAT_MINE_ALTERNATIVES_H */

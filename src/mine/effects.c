@@ -33,17 +33,8 @@ fp_cell_meets(const FpCube *cube, const FpKnownPattern *pattern, uint64 cell)
 			return false;
 	}
 	for (int i = 0; i < pattern->nranges; i++)
-	{
-		const FpKnownRange *range = &pattern->ranges[i];
-		uint32				code = cube->codes[range->dim][cell];
-		double				at;
-
-		if (code == 0)
+		if (!fp_known_range_met(cube, &pattern->ranges[i], cell))
 			return false;
-		at = cube->dims[range->dim].numbers[code - 1];
-		if (at < range->min || at > range->max)
-			return false;
-	}
 	return true;
 }
 
