@@ -16,7 +16,8 @@ PG_CONFIG   ?= pg_config
 
 # What lies in a folder below src/ is pure: it compiles and runs without a
 # server too (see src/pure.h). What lies in src/ itself talks to the server.
-PURE_SRCS    = $(sort $(wildcard src/stats/*.c src/cube/*.c src/mine/*.c src/view/*.c))
+PURE_SRCS    = $(sort $(wildcard src/stats/*.c src/cube/*.c src/mine/*.c src/view/*.c \
+                 src/predict/*.c))
 SERVER_SRCS  = $(sort $(wildcard src/*.c))
 OBJS         = $(PURE_SRCS:.c=.o) $(SERVER_SRCS:.c=.o)
 

@@ -192,8 +192,8 @@ static const struct
 } refresh_steps[] = {
 	{"fp_refresh_begin", false},	{"fp_refresh_pending", true},
 	{"fp_refresh_cubes", true},		{"fp_refresh_look", true},
-	{"fp_refresh_patterns", false}, {"fp_refresh_advice", false},
-	{"fp_refresh_changes", false},
+	{"fp_refresh_patterns", false}, {"fp_refresh_model", false},
+	{"fp_refresh_advice", false},	{"fp_refresh_changes", false},
 };
 
 /*

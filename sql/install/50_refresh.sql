@@ -274,6 +274,8 @@ AS $fn$
 BEGIN
     DELETE FROM fp_cubes c WHERE c.source = fp_forget.source;
     DELETE FROM failure_patterns f WHERE f.source = fp_forget.source;
+    DELETE FROM fp_models m WHERE m.source = fp_forget.source;
+    DELETE FROM fp_model_terms t WHERE t.source = fp_forget.source;
     DELETE FROM fp_events e WHERE e.source = fp_forget.source;
     DELETE FROM fp_told_changes t WHERE t.source = fp_forget.source;
 END
@@ -498,6 +500,7 @@ BEGIN
     WHILE fp_refresh_look(fp_refresh_now.source) > 0 LOOP
     END LOOP;
     PERFORM fp_refresh_patterns(fp_refresh_now.source);
+    PERFORM fp_refresh_model(fp_refresh_now.source);
     PERFORM fp_refresh_advice(fp_refresh_now.source);
     PERFORM fp_refresh_changes(fp_refresh_now.source);
     RETURN true;

@@ -166,6 +166,14 @@ extern FpCube *fp_cube_stack(FpArena arena, FpCube *const *cubes, int n,
 							 const char *stratum_name);
 
 /*
+ * The same with numbers of one's own, strata[i] for cube i, 0 to n; cubes may
+ * share one.
+ */
+extern FpCube *fp_cube_stack_by(FpArena arena, FpCube *const *cubes,
+								const int *strata, int n,
+								const char *stratum_name);
+
+/*
  * Caches of the caller: the code of a word (an integer, a datum passed by
  * value) or of raw bytes in a dimension; 0 when it is not known.  tag says
  * what the words or bytes are (a type); "which" is 0 or 1.

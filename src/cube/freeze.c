@@ -582,8 +582,8 @@ fp_builder_merge(FpCubeBuilder *builder, FpArena scratch, const FpCube *cube,
 }
 
 FpCube *
-fp_cube_stack(FpArena arena, FpCube *const *cubes, int n,
-			  const char *stratum_name)
+fp_cube_stack_by(FpArena arena, FpCube *const *cubes, const int *strata, int n,
+				 const char *stratum_name)
 {
 	FpArena		   scratch = fp_arena_create(arena, "failpat stack");
 	FpCubeBuilder *builder = fp_builder_create(scratch, 0);
@@ -621,7 +621,8 @@ fp_cube_stack(FpArena arena, FpCube *const *cubes, int n,
 
 		if (stratum_name && cubes[i]->ncells > 0)
 		{
-			snprintf(text, sizeof(text), "%0*d", digits, i + 1);
+			snprintf(text, sizeof(text), "%0*d", digits,
+					 strata ? strata[i] : i + 1);
 			code = fp_builder_value(builder, builder->stratum, text,
 									strlen(text));
 		}
@@ -630,4 +631,11 @@ fp_cube_stack(FpArena arena, FpCube *const *cubes, int n,
 	result = fp_builder_freeze(builder, arena);
 	fp_arena_delete(scratch);
 	return result;
+}
+
+FpCube *
+fp_cube_stack(FpArena arena, FpCube *const *cubes, int n,
+			  const char *stratum_name)
+{
+	return fp_cube_stack_by(arena, cubes, NULL, n, stratum_name);
 }

@@ -1,0 +1,758 @@
+/*-------------------------------------------------------------------------
+ *
+ * fit.c
+ *		Fitting the model: penalised Newton steps on the cells of a cube.
+ *
+ * A pass over the cells adds up gradient and curvature by code of each
+ * dimension, not by term, so it costs a few loads per cell and dimension.  The
+ * Hessian in full comes from a sample of the cells; with more cells than that
+ * it preconditions steps whose gradient is that of all cells, so that the
+ * effects are those of all data.  Up to MAX_DENSE terms, the most frequent, are
+ * solved for together; the others step each by itself, by as much as is safe
+ * when several of them meet in a cell.
+ *
+ * The model is in the caller's arena; everything else is in a child of it,
+ * deleted on return: n, codes and counts of a sample, the Hessian (8 MB for
+ * 1,024 terms), the terms of each cell that are not simple.  No locks.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "predict/fit.h"
+
+#include <math.h>
+
+#include "cube/build.h"
+#include "predict/dense.h"
+
+#define CHECK_EVERY 8192 /* cells between looks at interrupts */
+#define MAX_DENSE 1024
+#define MAX_TERMS 4096	   /* of a block */
+#define MAX_STEPS 40	   /* on the sample */
+#define MAX_FULL_STEPS 8   /* on all cells */
+#define SMOOTH_SPREAD 1.0  /* prior variance of a level by itself */
+#define PATTERN_SPREAD 1.0 /* prior variance of a pattern's effect */
+#define PAIR_SPREAD 0.25   /* and of a pair's, before it is estimated */
+#define SCREENS 2		   /* rounds of looking for pairs */
+
+typedef struct Fit
+{
+	FpArena				  arena;
+	FpModel				 *model;
+	const FpModelOptions *options;
+	FpTermIndex			 *index;
+	FpRows				  all;
+	FpRows				  sample; /* all of them, where there are few */
+	bool				  sampled;
+	int32				 *dense_of; /* of a term: its row, or -1 */
+	uint32				  most;		/* terms that are not dense, in a cell */
+	double				 *hessian;	/* of the log-likelihood, sample's scale */
+	double				 *factor;
+	FpSums				  sums;
+} Fit;
+
+void
+fp_model_defaults(FpModelOptions *options)
+{
+	options->max_pairs = 200;
+	options->pair_fdr = 0.1;
+	options->dispersion = 1;
+	options->tune = true;
+	options->spread = 0.25;
+	options->sample = 300000;
+}
+
+/* --- passes over cells ------------------------------------------------- */
+
+/* effect of the simple terms by code, of each used dimension */
+static double **
+effect_tables(FpArena arena, const FpModel *model, const FpTermIndex *index)
+{
+	double **tables = fp_alloc0_array(arena, double *, index->ndims + 1);
+
+	for (int u = 0; u < index->nused; u++)
+	{
+		int				   d = index->used[u];
+		const FpCodeTerms *list = &index->simple[d];
+
+		tables[d] = fp_alloc0_array(arena, double, list->ncodes);
+		for (uint32 c = 0; c < list->ncodes; c++)
+			for (uint64 i = list->offsets[c]; i < list->offsets[c + 1]; i++)
+				tables[d][c] += model->terms[list->terms[i]].effect;
+	}
+	return tables;
+}
+
+static inline double
+log_odds_of(const FpModel *model, const FpTermIndex *index, const FpRows *rows,
+			double *const *tables, uint64 r)
+{
+	double x = model->terms[0].effect;
+
+	for (int u = 0; u < index->nused; u++)
+		x += tables[index->used[u]][rows->codes[index->used[u]][r]];
+	if (rows->offsets)
+		for (uint64 i = rows->offsets[r]; i < rows->offsets[r + 1]; i++)
+			x += model->terms[rows->terms[i]].effect;
+	return x;
+}
+
+void
+fp_row_log_odds(FpArena scratch, const FpModel *model,
+				const FpTermIndex *index, const FpRows *rows, double *log_odds)
+{
+	FpArena	 arena = fp_arena_create(scratch, "failpat log-odds");
+	double **tables = effect_tables(arena, model, index);
+
+	for (uint64 r = 0; r < rows->n; r++)
+	{
+		if (r % CHECK_EVERY == 0)
+			FP_CHECK_INTERRUPTS();
+		log_odds[r] = log_odds_of(model, index, rows, tables, r);
+	}
+	fp_arena_delete(arena);
+}
+
+/* likely: the log-likelihood is asked for */
+static void
+pass(Fit *fit, const FpRows *rows, bool likely)
+{
+	FpModel			  *model = fit->model;
+	const FpTermIndex *index = fit->index;
+	FpSums			  *sums = &fit->sums;
+	FpArena			   arena = fp_arena_create(fit->arena, "failpat pass");
+	double			 **tables = effect_tables(arena, model, index);
+	double **by_code = fp_alloc0_array(arena, double *, index->ndims + 1);
+
+	for (int u = 0; u < index->nused; u++)
+	{
+		int d = index->used[u];
+
+		by_code[d] =
+			fp_alloc0_array(arena, double,
+							2 * (uint64) fp_ncodes(&model->cube->dims[d]));
+	}
+	memset(sums->gradient, 0, model->nterms * sizeof(double));
+	memset(sums->curvature, 0, model->nterms * sizeof(double));
+	sums->log_likelihood = 0;
+	for (uint64 r = 0; r < rows->n; r++)
+	{
+		double n = (double) rows->trials[r];
+		double f = (double) rows->failures[r];
+		double x = log_odds_of(model, index, rows, tables, r);
+		double e = exp(-fabs(x));
+		double p = x > 0 ? 1 / (1 + e) : e / (1 + e);
+		double g = f - n * p;
+		double w = n * p * (1 - p);
+
+		if (r % CHECK_EVERY == 0)
+			FP_CHECK_INTERRUPTS();
+		if (likely)
+			sums->log_likelihood += f * x - n * ((x > 0 ? x : 0) + log1p(e));
+		sums->gradient[0] += g;
+		sums->curvature[0] += w;
+		for (int u = 0; u < index->nused; u++)
+		{
+			int		d = index->used[u];
+			double *at = by_code[d] + 2 * (size_t) rows->codes[d][r];
+
+			at[0] += g;
+			at[1] += w;
+		}
+		if (rows->offsets)
+			for (uint64 i = rows->offsets[r]; i < rows->offsets[r + 1]; i++)
+			{
+				sums->gradient[rows->terms[i]] += g;
+				sums->curvature[rows->terms[i]] += w;
+			}
+	}
+	for (int u = 0; u < index->nused; u++)
+	{
+		int				   d = index->used[u];
+		const FpCodeTerms *list = &index->simple[d];
+
+		for (uint32 c = 0; c < list->ncodes; c++)
+			for (uint64 i = list->offsets[c]; i < list->offsets[c + 1]; i++)
+			{
+				sums->gradient[list->terms[i]] += by_code[d][2 * (size_t) c];
+				sums->curvature[list->terms[i]] +=
+					by_code[d][2 * (size_t) c + 1];
+			}
+	}
+	/* in units of independent observations */
+	for (uint32 t = 0; t < model->nterms; t++)
+	{
+		sums->gradient[t] /= fit->options->dispersion;
+		sums->curvature[t] /= fit->options->dispersion;
+	}
+	sums->log_likelihood /= fit->options->dispersion;
+	fp_arena_delete(arena);
+}
+
+/* the dense terms' Hessian, from the sample; and fit->most */
+static void
+take_hessian(Fit *fit)
+{
+	FpModel		 *model = fit->model;
+	uint32		  n = model->ndense;
+	const FpRows *rows = &fit->sample;
+	double		 *log_odds = fp_alloc_array(fit->arena, double, rows->n + 1);
+	uint32		  terms[FP_ROW_TERMS];
+
+	memset(fit->hessian, 0, (size_t) n * n * sizeof(double));
+	fp_row_log_odds(fit->arena, model, fit->index, rows, log_odds);
+	fit->most = 1;
+	for (uint64 r = 0; r < rows->n; r++)
+	{
+		double e = exp(-fabs(log_odds[r]));
+		double w = (double) rows->trials[r] * e / ((1 + e) * (1 + e)) /
+				   fit->options->dispersion;
+		uint32 all = fp_row_terms(fit->index, rows, r, terms);
+		uint32 k = 0;
+
+		if (r % CHECK_EVERY == 0)
+			FP_CHECK_INTERRUPTS();
+		for (uint32 i = 0; i < all; i++)
+			if (fit->dense_of[terms[i]] >= 0)
+				terms[k++] = (uint32) fit->dense_of[terms[i]];
+		fit->most = Max(fit->most, all - k);
+		for (uint32 i = 0; i < k; i++)
+		{
+			double *row = fit->hessian + (size_t) terms[i] * n;
+
+			for (uint32 j = 0; j < k; j++)
+				if (terms[j] <= terms[i])
+					row[terms[j]] += w;
+		}
+	}
+	fp_free(fit->arena, log_odds);
+}
+
+/* --- the prior --------------------------------------------------------- */
+
+static bool
+is_smooth(const FpBlock *block)
+{
+	return block->kind == FP_BLOCK_COUNTS || block->kind == FP_BLOCK_LEVELS;
+}
+
+/* half of what the prior takes off the log-likelihood */
+static double
+penalty(const FpModel *model)
+{
+	double sum = 0;
+
+	for (uint32 b = 0; b < model->nblocks; b++)
+	{
+		const FpBlock *block = &model->blocks[b];
+		const FpTerm  *terms = model->terms + block->first;
+		double alone = is_smooth(block) ? SMOOTH_SPREAD : block->spread;
+
+		for (uint32 i = 0; i < block->n; i++)
+			sum += terms[i].effect * terms[i].effect / alone;
+		for (uint32 i = 1; is_smooth(block) && i < block->n; i++)
+		{
+			double step = terms[i].effect - terms[i - 1].effect;
+
+			sum += step * step / block->spread;
+		}
+	}
+	return sum / 2;
+}
+
+/* the gradient, less the prior's */
+static void
+penalise(const FpModel *model, double *gradient)
+{
+	for (uint32 b = 0; b < model->nblocks; b++)
+	{
+		const FpBlock *block = &model->blocks[b];
+		const FpTerm  *terms = model->terms + block->first;
+		double		  *g = gradient + block->first;
+		double alone = is_smooth(block) ? SMOOTH_SPREAD : block->spread;
+
+		for (uint32 i = 0; i < block->n; i++)
+			g[i] -= terms[i].effect / alone;
+		for (uint32 i = 1; is_smooth(block) && i < block->n; i++)
+		{
+			double step =
+				(terms[i].effect - terms[i - 1].effect) / block->spread;
+
+			g[i] -= step;
+			g[i - 1] += step;
+		}
+	}
+}
+
+/* the prior's precision of a term: its part of the diagonal */
+static double
+precision(const FpBlock *block, uint32 i)
+{
+	double lambda;
+
+	if (!is_smooth(block))
+		return 1 / block->spread;
+	lambda = 1 / SMOOTH_SPREAD;
+	lambda += (i > 0) / block->spread;
+	return lambda + (i + 1 < block->n) / block->spread;
+}
+
+/* factor of the posterior's Hessian; scale: of all rows to those of it */
+static void
+take_factor(Fit *fit, double scale)
+{
+	FpModel *model = fit->model;
+	uint32	 n = model->ndense;
+
+	for (size_t i = 0; i < (size_t) n * n; i++)
+		fit->factor[i] = fit->hessian[i] * scale;
+	for (uint32 b = 0; b < model->nblocks; b++)
+	{
+		const FpBlock *block = &model->blocks[b];
+
+		for (uint32 i = 0; i < block->n; i++)
+		{
+			int32 at = fit->dense_of[block->first + i];
+			int32 before = i > 0 ? fit->dense_of[block->first + i - 1] : -1;
+
+			if (at < 0)
+				continue;
+			fit->factor[(size_t) at * n + at] += precision(block, i);
+			if (is_smooth(block) && before >= 0)
+				fit->factor[(size_t) Max(at, before) * n + Min(at, before)] -=
+					1 / block->spread;
+		}
+	}
+	if (!fp_dense_factor(fit->factor, n))
+		fp_error(FP_ERR_DATA, NULL, NULL,
+				 "the model's Hessian is not positive definite");
+}
+
+/* --- spreads ----------------------------------------------------------- */
+
+/* d log density / d s */
+static double
+spread_slope(const double *z, const double *v, uint32 n, double s)
+{
+	double slope = 0.5 / s - 0.5;
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		double t = s + v[i];
+
+		slope += 0.5 * (z[i] * z[i] / (t * t) - 1 / t);
+	}
+	return slope;
+}
+
+double
+fp_spread_of(const double *z, const double *v, uint32 n)
+{
+	double low = 1e-6;
+	double high = 25;
+
+	/* the slope may cross zero more than once: the search takes some root */
+	for (int i = 0; i < 60; i++)
+	{
+		double middle = sqrt(low * high);
+
+		if (spread_slope(z, v, n, middle) > 0)
+			low = middle;
+		else
+			high = middle;
+	}
+	return sqrt(low * high);
+}
+
+/* each block's spread, from the sums at the model's effects; largest change */
+static double
+tune(Fit *fit, const FpRows *rows)
+{
+	FpModel *model = fit->model;
+	double	*z = fp_alloc_array(fit->arena, double, model->nterms);
+	double	*v = fp_alloc_array(fit->arena, double, model->nterms);
+	double	 change = 0;
+
+	for (uint32 b = 0; b < model->nblocks; b++)
+	{
+		FpBlock *block = &model->blocks[b];
+		uint32	 n = 0;
+		double	 spread;
+
+		if (block->kind == FP_BLOCK_INTERCEPT ||
+			block->kind == FP_BLOCK_PATTERNS)
+			continue;
+		for (uint32 i = 0; i < block->n; i++)
+		{
+			uint32 t = block->first + i;
+			double w = fit->sums.curvature[t];
+
+			if (!(w > 1e-3))
+				continue;
+			z[n] = model->terms[t].effect + fit->sums.gradient[t] / w;
+			v[n++] = 1 / w;
+		}
+		if (is_smooth(block))
+		{
+			for (uint32 i = 1; i < n; i++)
+			{
+				z[i - 1] = z[i] - z[i - 1];
+				v[i - 1] = v[i] + v[i - 1];
+			}
+			n = n > 0 ? n - 1 : 0;
+		}
+		if (n == 0)
+			continue;
+		spread = fp_spread_of(z, v, n);
+		if (block->kind == FP_BLOCK_PAIRS)
+			spread = Max(spread, 0.04);
+		change = Max(change, fabs(log(spread / block->spread)));
+		block->spread = spread;
+	}
+	(void) rows;
+	fp_free(fit->arena, z);
+	fp_free(fit->arena, v);
+	return change;
+}
+
+/* --- steps ------------------------------------------------------------- */
+
+/* what is dense, and room for it */
+static void
+prepare(Fit *fit)
+{
+	FpModel *model = fit->model;
+	int64	 floor = 0;
+	uint32	 n;
+
+	fit->index = fp_index_terms(fit->arena, model);
+	fp_index_rows(fit->arena, model, fit->index, &fit->sample);
+	if (fit->sampled)
+	{
+		fit->all.offsets = NULL; /* until they are asked for */
+		fit->all.terms = NULL;
+	}
+	fit->dense_of = fp_alloc_array(fit->arena, int32, model->nterms);
+	for (;;)
+	{
+		n = 0;
+		for (uint32 t = 0; t < model->nterms; t++)
+			n += model->terms[t].trials >= floor;
+		if (n <= MAX_DENSE)
+			break;
+		floor = floor * 5 / 4 + 1;
+	}
+	model->ndense = 0;
+	model->dense = fp_alloc_array(fit->arena, uint32, n + 1);
+	for (uint32 t = 0; t < model->nterms; t++)
+	{
+		fit->dense_of[t] = -1;
+		if (model->terms[t].trials < floor)
+			continue;
+		fit->dense_of[t] = (int32) model->ndense;
+		model->dense[model->ndense++] = t;
+	}
+	fit->hessian = fp_alloc_array(fit->arena, double, (uint64) n *n + 1);
+	fit->factor = fp_alloc_array(fit->arena, double, (uint64) n *n + 1);
+	fit->sums.gradient = fp_alloc_array(fit->arena, double, model->nterms);
+	fit->sums.curvature = fp_alloc_array(fit->arena, double, model->nterms);
+}
+
+/* from the sums and the factor: what each effect changes by */
+static double
+direction(Fit *fit, double *step)
+{
+	FpModel *model = fit->model;
+	double	*g = fp_alloc_array(fit->arena, double, model->nterms);
+	double	*x = fp_alloc_array(fit->arena, double, model->ndense + 1);
+	double	 decrement = 0;
+
+	memcpy(g, fit->sums.gradient, model->nterms * sizeof(double));
+	penalise(model, g);
+	for (uint32 i = 0; i < model->ndense; i++)
+		x[i] = g[model->dense[i]];
+	fp_dense_solve(fit->factor, model->ndense, x);
+	for (uint32 t = 0; t < model->nterms; t++)
+	{
+		const FpBlock *block = &model->blocks[model->terms[t].block];
+
+		if (fit->dense_of[t] >= 0)
+			step[t] = x[fit->dense_of[t]];
+		else
+			step[t] =
+				g[t] / (fit->sums.curvature[t] * (double) (fit->most + 1) +
+						precision(block, t - block->first) * 2);
+		decrement += g[t] * step[t];
+	}
+	fp_free(fit->arena, g);
+	fp_free(fit->arena, x);
+	return decrement;
+}
+
+static void
+move(FpModel *model, const double *step, double by)
+{
+	for (uint32 t = 0; t < model->nterms; t++)
+		model->terms[t].effect += by * step[t];
+}
+
+/* to the mode for the sample, spreads along the way */
+static void
+fit_sample(Fit *fit)
+{
+	FpModel *model = fit->model;
+	double	*step = fp_alloc_array(fit->arena, double, model->nterms);
+	bool	 settled = !fit->options->tune;
+	/* the rest of the observations count in the spreads, not in the mode */
+	double accuracy = fit->sampled ? 1e-4 : 1e-13;
+
+	pass(fit, &fit->sample, true);
+	for (int round = 0; round < MAX_STEPS; round++)
+	{
+		double before;
+		double decrement;
+		double by = 1;
+
+		if (!settled && round > 0)
+			settled = tune(fit, &fit->sample) < 0.02 || round >= 12;
+		take_hessian(fit);
+		take_factor(fit, 1);
+		decrement = direction(fit, step);
+		before = fit->sums.log_likelihood - penalty(model);
+		move(model, step, 1);
+		for (;;)
+		{
+			pass(fit, &fit->sample, true);
+			if (fit->sums.log_likelihood - penalty(model) >=
+					before - 1e-9 * fabs(before) ||
+				by < 1e-4)
+				break;
+			move(model, step, -by / 2);
+			by /= 2;
+		}
+		if (settled && by == 1 && decrement < accuracy)
+			break;
+	}
+	fp_free(fit->arena, step);
+}
+
+static void
+fit_all(Fit *fit)
+{
+	FpModel *model = fit->model;
+	double	*step = fp_alloc_array(fit->arena, double, model->nterms);
+	double	 last = INFINITY;
+
+	fp_index_rows(fit->arena, model, fit->index, &fit->all);
+	take_hessian(fit);
+	take_factor(fit, 1 / fit->sample.share);
+	for (int round = 0; round < MAX_FULL_STEPS; round++)
+	{
+		double decrement;
+
+		pass(fit, &fit->all, false);
+		decrement = direction(fit, step);
+		if (!(decrement < last))
+			break; /* the sample's curvature does not fit: it is near enough */
+		move(model, step, 1);
+		last = decrement;
+		if (decrement < 1e-3)
+			break;
+	}
+	fp_free(fit->arena, step);
+}
+
+/* posterior variances, and what the dimensions do where they are not told */
+static void
+finish(Fit *fit, FpArena arena)
+{
+	FpModel		 *model = fit->model;
+	const FpCube *cube = model->cube;
+	double		**tables = effect_tables(fit->arena, model, fit->index);
+	uint32		 *dense = fp_alloc_array(arena, uint32, model->ndense + 1);
+	uint32		  n = model->ndense;
+
+	take_hessian(fit);
+	take_factor(fit, 1 / fit->sample.share);
+	fp_dense_invert(fit->arena, fit->factor, n);
+	model->covariance = fp_alloc_array(arena, double, (uint64) n *n + 1);
+	memcpy(model->covariance, fit->factor, (size_t) n * n * sizeof(double));
+	memcpy(dense, model->dense, n * sizeof(uint32));
+	model->dense = dense;
+	for (uint32 t = 0; t < model->nterms; t++)
+	{
+		FpTerm		  *term = &model->terms[t];
+		const FpBlock *block = &model->blocks[term->block];
+		int32		   at = fit->dense_of[t];
+
+		if (at >= 0)
+			term->variance = fit->factor[(size_t) at * n + at];
+		else
+			term->variance = 1 / (fit->sums.curvature[t] +
+								  precision(block, t - block->first));
+	}
+	model->use = fp_alloc0_array(arena, FpDimUse, cube->ndims + 1);
+	for (int u = 0; u < fit->index->nused; u++)
+	{
+		int		  d = fit->index->used[u];
+		FpDimUse *use = &model->use[d];
+		double	  sum = 0;
+		double	  square = 0;
+
+		use->used = true;
+		for (uint64 c = 0; c < cube->ncells; c++)
+		{
+			double x = tables[d][cube->codes[d][c]];
+
+			if (c % CHECK_EVERY == 0)
+				FP_CHECK_INTERRUPTS();
+			sum += x * (double) cube->trials[c];
+			square += x * x * (double) cube->trials[c];
+		}
+		use->mean = sum / (double) model->trials;
+		use->variance =
+			Max(0, square / (double) model->trials - use->mean * use->mean);
+	}
+	for (uint32 b = 0; b < model->nblocks; b++)
+		if (model->blocks[b].dim >= 0 &&
+			(model->blocks[b].kind == FP_BLOCK_VALUES ||
+			 model->blocks[b].kind == FP_BLOCK_MEMBERS))
+			model->use[model->blocks[b].dim].spread = model->blocks[b].spread;
+}
+
+/* counts of the terms from block on, from the rows (of a share of all) */
+static void
+count_terms(Fit *fit, uint32 block)
+{
+	FpModel *model = fit->model;
+	FpRows	*rows = &fit->sample;
+	uint32	 first = model->blocks[block].first;
+	double	*trials;
+	double	*failures;
+
+	fit->index = fp_index_terms(fit->arena, model);
+	fp_index_rows(fit->arena, model, fit->index, rows);
+	trials = fp_alloc0_array(fit->arena, double, model->nterms);
+	failures = fp_alloc0_array(fit->arena, double, model->nterms);
+	for (uint64 r = 0; r < rows->n && rows->offsets; r++)
+		for (uint64 i = rows->offsets[r]; i < rows->offsets[r + 1]; i++)
+		{
+			trials[rows->terms[i]] += (double) rows->trials[r];
+			failures[rows->terms[i]] += (double) rows->failures[r];
+		}
+	for (uint32 t = first; t < model->nterms; t++)
+	{
+		model->terms[t].trials = llround(trials[t] / rows->share);
+		model->terms[t].failures = llround(failures[t] / rows->share);
+	}
+}
+
+/* every so-many-eth cell; all of them where there are few */
+static void
+take_sample(Fit *fit, uint64 size)
+{
+	const FpCube *cube = fit->model->cube;
+	uint64		  n = Min(size, cube->ncells);
+	int64		 *trials;
+	int64		 *failures;
+	int64		  total = 0;
+
+	fit->all.n = cube->ncells;
+	fit->all.codes = cube->codes;
+	fit->all.trials = cube->trials;
+	fit->all.failures = cube->failures;
+	fit->all.share = 1;
+	fit->sample = fit->all;
+	fit->sampled = n < cube->ncells;
+	if (!fit->sampled)
+		return;
+	trials = fp_alloc_array(fit->arena, int64, n + 1);
+	failures = fp_alloc_array(fit->arena, int64, n + 1);
+	fit->sample.codes = fp_alloc_array(fit->arena, uint32 *, cube->ndims + 1);
+	for (int d = 0; d < cube->ndims; d++)
+		fit->sample.codes[d] = fp_alloc_array(fit->arena, uint32, n + 1);
+	for (uint64 r = 0; r < n; r++)
+	{
+		uint64 cell =
+			(uint64) ((double) r * (double) cube->ncells / (double) n);
+
+		trials[r] = cube->trials[cell];
+		failures[r] = cube->failures[cell];
+		total += trials[r];
+		for (int d = 0; d < cube->ndims; d++)
+			fit->sample.codes[d][r] = cube->codes[d][cell];
+	}
+	fit->sample.n = n;
+	fit->sample.trials = trials;
+	fit->sample.failures = failures;
+	fit->sample.share = (double) total / (double) fit->model->trials;
+}
+
+FpModel *
+fp_model_fit(FpArena arena, const FpCube *cube, const FpModelPattern *patterns,
+			 int npatterns, const FpModelOptions *options)
+{
+	FpModel *model = fp_alloc0(arena, sizeof(FpModel));
+	Fit		 fit;
+
+	if (!(options->pair_fdr > 0 && options->pair_fdr < 1) ||
+		options->max_pairs < 0 || !(options->dispersion >= 1) ||
+		!(options->spread > 0) || options->sample < 1)
+		fp_error(FP_ERR_DATA, NULL, NULL,
+				 "options of the model are out of range");
+	memset(&fit, 0, sizeof(fit));
+	fit.arena = fp_arena_create(arena, "failpat model");
+	fit.model = model;
+	fit.options = options;
+	model->cube = cube;
+	model->time_dim = fp_cube_find_dim(cube, "since", 5);
+	if (model->time_dim >= 0 && cube->dims[model->time_dim].kind != FP_STRATUM)
+		model->time_dim = -1;
+	model->trials = cube->total_trials;
+	model->failures = cube->total_failures;
+	model->dispersion = options->dispersion;
+
+	fp_make_terms(arena, model, options->spread, MAX_TERMS);
+	model->terms[0].effect =
+		log(((double) model->failures + 0.5) /
+			((double) (model->trials - model->failures) + 0.5));
+	take_sample(&fit, options->sample);
+	if (npatterns > 0)
+	{
+		uint32 block =
+			fp_add_block(arena, model, FP_BLOCK_PATTERNS, -1, PATTERN_SPREAD);
+
+		for (int i = 0; i < npatterns; i++)
+			fp_add_term(arena, model, patterns[i].nparts, patterns[i].parts);
+		count_terms(&fit, block);
+	}
+	prepare(&fit);
+	fit_sample(&fit);
+	for (int screen = 0; screen < SCREENS && options->max_pairs > 0; screen++)
+	{
+		FpPairs pairs =
+			fp_screen_pairs(fit.arena, model, fit.index, &fit.sample, options);
+		uint32 block = model->nblocks - 1;
+
+		model->unmodelled = pairs.unmodelled;
+		if (pairs.n == 0)
+			break;
+		if (model->blocks[block].kind != FP_BLOCK_PAIRS)
+			block =
+				fp_add_block(arena, model, FP_BLOCK_PAIRS, -1,
+							 options->tune ? PAIR_SPREAD : options->spread);
+		for (uint32 i = 0; i < pairs.n && model->blocks[block].n <
+											  (uint32) options->max_pairs;
+			 i++)
+			fp_add_term(arena, model, 2, pairs.parts + 2 * (size_t) i);
+		count_terms(&fit, block);
+		prepare(&fit);
+		fit_sample(&fit);
+	}
+	if (fit.sampled)
+		fit_all(&fit);
+	finish(&fit, arena);
+	fp_arena_delete(fit.arena);
+	return model;
+}
