@@ -3,18 +3,17 @@
  * cancels.c
  *		How soon a statement ends when it is cancelled.
  *
- * usage: cancels TIMES STATEMENT [SETUP]
+ * usage: cancels TIMES STATEMENT [BEFORE]
  *
- * Runs the statement once to its end (after SETUP, in one session that
- * lasts), then TIMES times, cancelling each at a random moment before that,
- * as a client's Ctrl-C does; a CALL that leaves work done behind should undo
- * it in the same statement text.  Prints a line of
+ * Runs the statement once to its end, in one session that lasts, and then
+ * TIMES times, cancelling each at a random moment before that, as Ctrl-C in
+ * psql does.  BEFORE is run before each, to its end.  Prints a line of
  *
  *	whole run in ms, cancelled runs, and of the times in ms from the request
  *	to the server's answer: median, 90 %, greatest, when in the run that was
  *
- * Seeded; connects as libpq's variables say.  Any error but the cancellation
- * ends it with status 1.
+ * and the worst five to stderr.  Seeded; connects as libpq's variables say.
+ * Any error but the cancellation ends it with status 1.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -80,6 +79,16 @@ finish(PGconn *conn)
 }
 
 static void
+before(PGconn *conn, int argc, char **argv)
+{
+	if (argc <= 3)
+		return;
+	PQsendQuery(conn, argv[3]);
+	if (finish(conn))
+		fail(conn);
+}
+
+static void
 ignore_notice(void *arg, const PGresult *result)
 {
 	(void) arg;
@@ -102,11 +111,7 @@ main(int argc, char **argv)
 		fail(conn);
 	PQsetNoticeReceiver(conn, ignore_notice, NULL);
 	cancel = PQgetCancel(conn);
-	if (argc > 3)
-	{
-		PQsendQuery(conn, argv[3]);
-		finish(conn);
-	}
+	before(conn, argc, argv);
 	whole = now_ms();
 	PQsendQuery(conn, argv[2]);
 	finish(conn);
@@ -120,6 +125,7 @@ main(int argc, char **argv)
 		char			error[256];
 		double			start;
 
+		before(conn, argc, argv);
 		PQsendQuery(conn, argv[2]);
 		nanosleep(&pause, NULL);
 		start = now_ms();
