@@ -96,9 +96,8 @@ read_direction(const char *text)
 	return 0;
 }
 
-/* the code of a check by name; an error that lists them if there is none */
-static int
-find_check(const FpCube *cube, const char *name)
+int
+failpat_find_check(const FpCube *cube, const char *name)
 {
 	StringInfoData list;
 
@@ -139,8 +138,8 @@ failpat_mine_options(FunctionCallInfo fcinfo, int first, const FpCube *cube,
 			text_to_cstring(PG_GETARG_TEXT_PP(first + ARG_DIRECTION)));
 	if (!PG_ARGISNULL(first + ARG_CHECK))
 		options->check =
-			find_check(cube,
-					   text_to_cstring(PG_GETARG_TEXT_PP(first + ARG_CHECK)));
+			failpat_find_check(cube, text_to_cstring(PG_GETARG_TEXT_PP(
+										 first + ARG_CHECK)));
 	options->memory_limit = (size_t) failpat_memory_limit * 1024;
 }
 

@@ -25,6 +25,12 @@
 extern void failpat_mine_options(FunctionCallInfo fcinfo, int first,
 								 const FpCube *cube, FpMineOptions *options);
 
+/*
+ * The code of a check by name, FP_EACH_CHECK for "*"; an error that lists them
+ * if there is none.
+ */
+extern int failpat_find_check(const FpCube *cube, const char *name);
+
 /* conditions as everywhere in failpat, palloc'd: {"lora": ["3", "7"], ...} */
 extern Jsonb *failpat_conditions(const FpCube			  *cube,
 								 const FpPatternCondition *conditions,

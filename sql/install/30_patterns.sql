@@ -167,3 +167,33 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
 
 COMMENT ON FUNCTION fp_explain(failure_cube[], jsonb, integer, double precision, integer, double precision, text, text) IS
 'Why a combination is, or is not, a pattern of these cubes, each of which is a stratum: each gate with its figures, the result last. Arguments as those of fp_patterns.';
+
+CREATE FUNCTION fp_ladder(
+  cube failure_cube,
+  conditions jsonb,
+  dim text,
+  "check" text DEFAULT NULL,
+  confidence double precision DEFAULT 0.95)
+RETURNS TABLE (
+  value double precision,
+  in_range boolean,
+  failures bigint,
+  trials bigint,
+  rate double precision,
+  lower double precision,
+  upper double precision,
+  other_failures bigint,
+  other_trials bigint,
+  other_rate double precision,
+  risk_ratio double precision,
+  rr_lower double precision,
+  rr_upper double precision,
+  p_value double precision,
+  p_adjusted double precision,
+  evidence_from double precision,
+  plausible_from boolean)
+AS 'MODULE_PATHNAME', 'failpat_sql_ladder'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000 ROWS 12;
+
+COMMENT ON FUNCTION fp_ladder(failure_cube, jsonb, text, text, double precision) IS
+'A combination position by position: its rate at each number of an ordinal dimension (of a set: how many values), beside that of the other observations there, with Fisher''s p and Holm''s over the rows; why "6+" and not "5+": plausible_from marks the cuts that the data cannot tell from the best. A range on dim itself is left aside, and told by in_range. Without other conditions a row is compared with the other rows.';

@@ -69,9 +69,8 @@ check_options(const FpCube *cube, const FpMineOptions *options)
 				 options->check);
 }
 
-/* failures by cell, of what is mined */
-static const int64 *
-failures_of(const FpCube *cube, int check, FpArena arena)
+const int64 *
+fp_failures_of(const FpCube *cube, int check, FpArena arena)
 {
 	int64 *fails;
 
@@ -315,7 +314,7 @@ fp_run(const FpCube *cube, const FpMineOptions *options, FpArena arena,
 
 	check_options(cube, options);
 	memset(run, 0, sizeof(FpRun));
-	fails = failures_of(cube, options->check, arena);
+	fails = fp_failures_of(cube, options->check, arena);
 	for (uint64 c = 0; c < cube->ncells; c++)
 	{
 		total.n += cube->trials[c];

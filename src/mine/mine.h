@@ -185,6 +185,10 @@ typedef struct FpMineResult
 	int64  ncandidates;						 /* passed gate A */
 } FpMineResult;
 
+/* failures by cell of a check, or of FP_ANY_CHECK; not to be changed */
+extern const int64 *fp_failures_of(const FpCube *cube, int check,
+								   FpArena arena);
+
 extern void fp_mine_defaults(FpMineOptions *options);
 
 /*
