@@ -326,7 +326,9 @@ merge(TupleTableSlot *old_slot, FailpatSeen *seen, TupleTableSlot *new_slot)
 	old = old_slot->tts_values;
 	dims = PointerGetDatum(PG_DETOAST_DATUM(old[OBS_DIMS]));
 	complete = seen->outcome_only || datumIsEqual(dims, seen->dims, false, -1);
-	if (!complete)
+	if (!complete && !JB_ROOT_IS_OBJECT(DatumGetJsonbP(dims)))
+		dims = seen->dims; /* nothing that capture wrote */
+	else if (!complete)
 	{
 		/* the right-hand side wins, and it is what was there first */
 		Datum both = DirectFunctionCall2(jsonb_concat, seen->dims, dims);
