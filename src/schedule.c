@@ -86,6 +86,7 @@ typedef struct Job
 	bool		prepared; /* something was prepared since it last ended */
 	int			failures; /* in a row */
 	int			tries;	  /* in a row that left something behind */
+	bool		left_so;  /* no worker comes again for that by itself */
 	TimestampTz since;	  /* of this state */
 	TimestampTz due;	  /* while waiting */
 	TimestampTz began;	  /* the last refresh; 0: never */
@@ -314,6 +315,7 @@ schedule(FailpatOrder *order, bool urgent)
 					break;
 				job->due = covered = due;
 				job->tries = 0;
+				job->left_so = false;
 				set_state(job, JOB_WAITING, 0);
 				job->slot_at = 0;
 				if (!start_worker(order))
@@ -512,32 +514,41 @@ failpat_worker_state(PG_FUNCTION_ARGS)
  * What follows is called by workers only, for jobs that are theirs.
  */
 
+/* Takes the job that this worker was started for; false where it has gone. */
+bool
+failpat_job_claim(FailpatOrder *order)
+{
+	Job *job;
+	bool mine;
+
+	(void) have_jobs();
+	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	job = find_job(order->database, order->schema, order->source, false);
+	mine = job != NULL && job->state == JOB_WAITING && job->pid == 0;
+	if (mine)
+		set_state(job, JOB_WAITING, MyProcPid);
+	LWLockRelease(&shared->lock);
+	return mine;
+}
+
 /*
- * Takes a job that waits for this worker (ordered), or that nobody is at and
- * that may begin; false where it is not to be had.
+ * Sees to a source that has something to refresh and that nobody is at, unless
+ * that was tried often enough since the last commit: this worker does it
+ * (true), unless it is due later and another can wait for that.
  */
 bool
-failpat_job_claim(FailpatOrder *order, bool ordered)
+failpat_job_adopt(FailpatOrder *order)
 {
 	Job *job;
 	bool mine = false;
 
-	(void) have_jobs();
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
-	job = find_job(order->database, order->schema, order->source, !ordered);
-	if (job == NULL)
-		mine = false;
-	else if (ordered)
-		mine = job->state == JOB_WAITING && job->pid == 0;
-	else
-		mine = job->state == JOB_IDLE &&
-			   may_begin(job, order->interval, job->failures) <=
-				   GetCurrentTimestamp();
-	if (mine)
+	job = find_job(order->database, order->schema, order->source, true);
+	if (job != NULL && job->state == JOB_IDLE && !job->left_so)
 	{
-		if (!ordered)
-			job->due = GetCurrentTimestamp();
-		set_state(job, JOB_WAITING, MyProcPid);
+		job->due = may_begin(job, order->interval, job->failures);
+		mine = job->due <= GetCurrentTimestamp() || !start_worker(order);
+		set_state(job, JOB_WAITING, mine ? MyProcPid : 0);
 	}
 	LWLockRelease(&shared->lock);
 	return mine;
@@ -611,6 +622,7 @@ failpat_job_end(FailpatOrder *order, FailpatOutcome outcome, const char *error)
 		{
 			set_state(job, JOB_IDLE, 0);
 			job->tries = 0;
+			job->left_so = outcome != FAILPAT_DONE;
 		}
 		else
 		{

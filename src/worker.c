@@ -70,15 +70,15 @@ typedef struct Task
 } Task;
 
 /*
- * Whether a source s has something to refresh, as SQL; which says what counts
- * of fp_pending: keys that raised an error will raise it again.
+ * Whether a source s has something to refresh, as SQL.  Keys whose reading
+ * raised an error are none: they will raise it again.
  */
-#define SOMETHING(which)                                                  \
-	"EXISTS (SELECT FROM %1$s.fp_dirty d WHERE d.source = s.source) "     \
-	"OR EXISTS (SELECT FROM %1$s.fp_pending p WHERE p.source = s.source " \
-	"           AND " which ") "                                          \
-	"OR EXISTS (SELECT FROM %1$s.fp_missed m WHERE m.source = s.source "  \
-	"           AND m.source_keys IS NOT NULL)"
+#define SOMETHING                                                         \
+	"(EXISTS (SELECT FROM %1$s.fp_dirty d WHERE d.source = s.source)"     \
+	" OR EXISTS (SELECT FROM %1$s.fp_pending p WHERE p.source = s.source" \
+	"            AND (p.error IS NULL OR p.tried_at IS NULL))"            \
+	" OR EXISTS (SELECT FROM %1$s.fp_missed m WHERE m.source = s.source"  \
+	"            AND m.source_keys IS NOT NULL))"
 
 /* the message of a FATAL error, for whoever asks why we ended */
 static char last_words[256];
@@ -286,11 +286,12 @@ look(Task *task)
 	task->home =
 		MemoryContextStrdup(task->cx, quote_identifier(
 										  get_namespace_name(order->schema)));
+	/* keys with errors are tried with the others, or when somebody asks */
 	query(task,
-		  psprintf("SELECT " SOMETHING(
-					   "true") " "
-							   "FROM %1$s.fp_sources s WHERE s.source = $1 "
-							   "AND s.refresh = 'async'",
+		  psprintf("SELECT " SOMETHING " OR EXISTS "
+				   "(SELECT FROM %1$s.fp_pending p WHERE p.source = s.source)"
+				   " FROM %1$s.fp_sources s "
+				   "WHERE s.source = $1 AND s.refresh = 'async'",
 				   task->home),
 		  NULL, SPI_OK_SELECT);
 	if (SPI_processed != 1)
@@ -323,15 +324,13 @@ refresh_some(Task *task)
 static void
 look_again(Task *task)
 {
-	query(
-		task,
-		psprintf(
-			"SELECT " SOMETHING(
-				"p.error IS NULL") " OR %2$s AND EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts x "
-								   "   WHERE x.database = pg_catalog.current_database()) "
-								   "FROM %1$s.fp_sources s WHERE s.source = $1",
-			task->home, task->order->prepared ? "true" : "false"),
-		NULL, SPI_OK_SELECT);
+	query(task,
+		  psprintf("SELECT " SOMETHING " OR %2$s AND EXISTS "
+				   "(SELECT FROM pg_catalog.pg_prepared_xacts x"
+				   " WHERE x.database = pg_catalog.current_database())"
+				   " FROM %1$s.fp_sources s WHERE s.source = $1",
+				   task->home, task->order->prepared ? "true" : "false"),
+		  NULL, SPI_OK_SELECT);
 	task->outcome =
 		SPI_processed == 1 && flag(1) ? FAILPAT_LEFT : FAILPAT_DONE;
 }
@@ -359,10 +358,8 @@ look_around(Task *task)
 
 	query(task,
 		  psprintf("SELECT s.source FROM %1$s.fp_sources s "
-				   "WHERE s.source <> $1 "
-				   "AND s.refresh = 'async' AND (" SOMETHING(
-					   "p.error IS NULL") ") "
-										  "ORDER BY s.source",
+				   "WHERE s.source <> $1 AND s.refresh = 'async' "
+				   "AND " SOMETHING " ORDER BY s.source",
 				   task->home),
 		  NULL, SPI_OK_SELECT);
 	old = MemoryContextSwitchTo(task->cx);
@@ -411,7 +408,7 @@ attempt(void (*task)(Task *), Task *arg)
 /*
  * Refreshes a source whose job is ours; true where this worker has to wait
  * for the next time itself.  Adds other sources with something to do to the
- * list, unless it is NULL.
+ * list.
  */
 static bool
 refresh(FailpatOrder *order, List **others)
@@ -456,7 +453,9 @@ refresh(FailpatOrder *order, List **others)
 			}
 		}
 	}
-	if (task.outcome != FAILPAT_GONE && task.home != NULL && others != NULL &&
+	else if (task.outcome == FAILPAT_DONE && order->prepared)
+		(void) attempt(look_again, &task);
+	if (task.outcome != FAILPAT_GONE && task.home != NULL &&
 		attempt(look_around, &task))
 	{
 		MemoryContextSwitchTo(TopMemoryContext);
@@ -475,50 +474,51 @@ refresh(FailpatOrder *order, List **others)
 void
 failpat_worker_main(Datum arg)
 {
-	FailpatOrder order;
-	List		*others = NIL;
-	List		*promised = NIL; /* orders that wait for this worker */
-	ListCell	*cell;
+	FailpatOrder *order = palloc(sizeof(FailpatOrder));
+	List		 *promised = list_make1(order); /* jobs that are ours */
 
-	memcpy(&order, MyBgworkerEntry->bgw_extra, sizeof(order));
+	memcpy(order, MyBgworkerEntry->bgw_extra, sizeof(FailpatOrder));
 	failpat_is_worker = true;
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
-	if (!failpat_job_claim(&order, true))
+	if (!failpat_job_claim(order))
 		proc_exit(0);
 	before_shmem_exit(worker_ends, (Datum) 0);
 	next_log_hook = emit_log_hook;
 	emit_log_hook = keep_last_words;
-	wait_until_due(&order);
+	wait_until_due(order);
 
 	/* from here on SIGTERM is an error of the transaction */
 	pqsignal(SIGTERM, die);
 	if (ShutdownRequestPending)
 		proc_exit(0);
-	connect_as(&order);
+	connect_as(order);
 	settle_settings();
-	if (refresh(&order, &others))
-		promised = lappend(promised, &order);
-	foreach (cell, others)
-	{
-		FailpatOrder *other = palloc(sizeof(FailpatOrder));
-
-		*other = order;
-		other->prepared = false;
-		strlcpy(other->source, lfirst(cell), NAMEDATALEN);
-		if (failpat_job_claim(other, false) && refresh(other, NULL))
-			promised = lappend(promised, other);
-	}
 	while (promised != NIL)
 	{
 		FailpatOrder *next = linitial(promised);
+		List		 *others = NIL;
+		ListCell	 *cell;
 
 		foreach (cell, promised)
 			if (failpat_job_due(lfirst(cell)) < failpat_job_due(next))
 				next = lfirst(cell);
 		wait_until_due(next);
-		if (!refresh(next, NULL))
+		if (!refresh(next, &others))
 			promised = list_delete_ptr(promised, next);
+		foreach (cell, others)
+		{
+			FailpatOrder *other = palloc(sizeof(FailpatOrder));
+
+			*other = *order;
+			other->prepared = false;
+			strlcpy(other->source, lfirst(cell), NAMEDATALEN);
+			if (failpat_job_adopt(other))
+				promised = lappend(promised, other);
+			else
+				pfree(other);
+		}
+		list_free_deep(others);
 	}
 	proc_exit(0);
 }

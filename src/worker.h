@@ -42,7 +42,8 @@ extern bool failpat_may_login(Oid role);
 extern bool failpat_quiet;	   /* nothing is asked for */
 extern bool failpat_is_worker; /* this process is a worker of ours */
 
-extern bool		   failpat_job_claim(FailpatOrder *order, bool ordered);
+extern bool		   failpat_job_claim(FailpatOrder *order);
+extern bool		   failpat_job_adopt(FailpatOrder *order);
 extern TimestampTz failpat_job_due(FailpatOrder *order);
 extern void		   failpat_job_begin(FailpatOrder *order);
 extern bool		   failpat_job_end(FailpatOrder *order, FailpatOutcome outcome,
