@@ -28,8 +28,8 @@ CREATE INDEX ON checks (run);
 CREATE VIEW judged AS SELECT r.id AS source_key, r.id AS obs_key, r.at AS observed_at, bool_or(NOT c.ok) AS failed,
     array_agg(c.name) FILTER (WHERE NOT c.ok) AS failed_checks, r.tool, r.alloys
 FROM runs r JOIN checks c ON c.run = r.id GROUP BY r.id;
-SELECT fp_attach('runs', 'judged', '{"public.checks": "run"}', bucket => '1 minute');
-INSERT INTO runs (at, tool, alloys) SELECT now() - i % 300 * interval '1 minute', 'x' || i % 7, ARRAY['a' || i % 3, 'b' || i % 5] FROM generate_series(1, 20000) i;
+SELECT fp_attach('runs', 'judged', '{"public.checks": "run"}', bucket => '1 hour');
+INSERT INTO runs (at, tool, alloys) SELECT now() - i % 30 * interval '1 hour', 'x' || i % 7, ARRAY['a' || i % 3, 'b' || i % 5] FROM generate_series(1, 20000) i;
 -- waits for a worker that refreshes
 CREATE FUNCTION worker(OUT pid int) LANGUAGE plpgsql AS $$
 BEGIN
@@ -76,7 +76,7 @@ WHERE j.failed IS DISTINCT FROM o.failed OR cardinality(o.failed_checks) IS DIST
 SQL
 	is($node->safe_psql('postgres', <<'SQL'), '0', "cubes are what counting the observations again gives$what");
 WITH again AS (
-    SELECT fp_bucket(observed_at, '1 minute') AS bucket, count(*) AS n,
+    SELECT fp_bucket(observed_at, '1 hour') AS bucket, count(*) AS n,
         failure_cube(failed, dims, '{}'::text[], '{job}'::text[], failed_checks) AS cube
     FROM fp_observations GROUP BY 1)
 SELECT count(*) FROM again a FULL JOIN fp_cubes c USING (bucket)
@@ -106,7 +106,7 @@ for my $round (1 .. $rounds)
 	else
 	{
 		(undef, $pid) = $node->psql('postgres', $what eq 'backend'
-			? "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench' ORDER BY random() LIMIT 1"
+			? "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND query LIKE 'INSERT INTO checks%' ORDER BY random() LIMIT 1"
 			: 'SELECT worker()');
 	}
 	if ($pid && $pid =~ /^\d+$/)
@@ -150,7 +150,8 @@ $node->safe_psql('postgres', "INSERT INTO checks VALUES (3, 'upgrade', false)");
 sleep 1;
 is($node->safe_psql('postgres', "SELECT worker || ' ' || (worker_since IS NULL) || ' ' || (dirty_buckets > 0) FROM fp_status()"),
 	'idle true true', 'none starts under pg_upgrade');
-$node->restart;
+$node->stop;
+$node->start;
 $node->safe_psql('postgres', "INSERT INTO checks VALUES (4, 'after', false)");
 soon($node, $settled, 'the next commit sees to both');
 complete($node, ' after single-user mode');
