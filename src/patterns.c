@@ -377,9 +377,10 @@ show_progress(void *arg, double done)
 	set_ps_display(text);
 }
 
-/* Mines the cube and puts the rows; all that is allocated is cx's. */
+/* Mines the cube, or the fold, and puts the rows; what is allocated is cx's. */
 static void
-mine_cube(FunctionCallInfo fcinfo, const FpCube *cube, MemoryContext cx)
+mine_cube(FunctionCallInfo fcinfo, const FpCube *cube, const FpFold *fold,
+		  MemoryContext cx)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	FpMineOptions  options;
@@ -387,7 +388,8 @@ mine_cube(FunctionCallInfo fcinfo, const FpCube *cube, MemoryContext cx)
 
 	failpat_mine_options(fcinfo, 1, cube, &options);
 	options.progress = show_progress;
-	result = fp_mine(cube, &options, cx);
+	result =
+		fold ? fp_mine_fold(fold, &options, cx) : fp_mine(cube, &options, cx);
 	for (int i = 0; i < result->npatterns; i++)
 		put_pattern(rsinfo, cube, &result->patterns[i]);
 }
@@ -405,10 +407,26 @@ failpat_sql_patterns(PG_FUNCTION_ARGS)
 	cx = AllocSetContextCreate(CurrentMemoryContext, "failpat patterns",
 							   ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cx);
-	mine_cube(fcinfo, failpat_cube_from_datum(PG_GETARG_DATUM(0), cx), cx);
+	mine_cube(fcinfo, failpat_cube_from_datum(PG_GETARG_DATUM(0), cx), NULL,
+			  cx);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cx);
 	return (Datum) 0;
+}
+
+static int
+elements_of(Datum datum, Datum **elements, bool **nulls)
+{
+	ArrayType *array = DatumGetArrayTypeP(datum);
+	int16	   typlen;
+	bool	   typbyval;
+	char	   typalign;
+	int		   n;
+
+	get_typlenbyvalalign(ARR_ELEMTYPE(array), &typlen, &typbyval, &typalign);
+	deconstruct_array(array, ARR_ELEMTYPE(array), typlen, typbyval, typalign,
+					  elements, nulls, &n);
+	return n;
 }
 
 /*
@@ -418,20 +436,13 @@ failpat_sql_patterns(PG_FUNCTION_ARGS)
 FpCube *
 failpat_cube_from_array(Datum datum, MemoryContext cx)
 {
-	ArrayType  *array = DatumGetArrayTypeP(datum);
-	int16		typlen;
-	bool		typbyval;
-	char		typalign;
 	Datum	   *elements;
 	bool	   *nulls;
-	int			n;
+	int			n = elements_of(datum, &elements, &nulls);
 	int			used = 0;
 	FpCube	  **cubes;
 	const char *stratum = "time";
 
-	get_typlenbyvalalign(ARR_ELEMTYPE(array), &typlen, &typbyval, &typalign);
-	deconstruct_array(array, ARR_ELEMTYPE(array), typlen, typbyval, typalign,
-					  &elements, &nulls, &n);
 	cubes = palloc(sizeof(FpCube *) * ((Size) n + 1));
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
@@ -443,13 +454,46 @@ failpat_cube_from_array(Datum datum, MemoryContext cx)
 	return used > 0 ? fp_cube_stack(cx, cubes, used, stratum) : NULL;
 }
 
+/* The same folded, without checks: a cube at a time is in memory. */
+static FpFold *
+fold_array(Datum datum, MemoryContext cx)
+{
+	FpFolder	 *folder = fp_folder_create(cx);
+	const char	 *stratum = "time";
+	MemoryContext one_cx =
+		AllocSetContextCreate(cx, "failpat cube", ALLOCSET_DEFAULT_SIZES);
+	Datum  *elements;
+	bool   *nulls;
+	int		n = elements_of(datum, &elements, &nulls);
+	FpFold *fold;
+
+	for (int i = 0; i < n; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(one_cx);
+		FpCube		 *cube;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!nulls[i])
+		{
+			cube = failpat_cube_from_datum(elements[i], one_cx);
+			if (fp_cube_find_dim(cube, stratum, strlen(stratum)) >= 0)
+				stratum = "fp_stratum";
+			fp_folder_add(folder, cube);
+		}
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(one_cx);
+	}
+	fold = fp_folder_finish(folder, stratum, cx);
+	MemoryContextDelete(one_cx);
+	return fold;
+}
+
 /* fp_patterns(failure_cube[], ...): one cube for each bucket of time, say */
 Datum
 failpat_sql_patterns_stacked(PG_FUNCTION_ARGS)
 {
 	MemoryContext cx;
 	MemoryContext old;
-	FpCube		 *cube;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0))
@@ -457,9 +501,19 @@ failpat_sql_patterns_stacked(PG_FUNCTION_ARGS)
 	cx = AllocSetContextCreate(CurrentMemoryContext, "failpat patterns",
 							   ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cx);
-	cube = failpat_cube_from_array(PG_GETARG_DATUM(0), cx);
-	if (cube != NULL)
-		mine_cube(fcinfo, cube, cx);
+	if (PG_ARGISNULL(1 + ARG_CHECK))
+	{
+		FpFold *fold = fold_array(PG_GETARG_DATUM(0), cx);
+
+		mine_cube(fcinfo, &fold->cube, fold, cx);
+	}
+	else
+	{
+		FpCube *cube = failpat_cube_from_array(PG_GETARG_DATUM(0), cx);
+
+		if (cube != NULL)
+			mine_cube(fcinfo, cube, NULL, cx);
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cx);
 	return (Datum) 0;

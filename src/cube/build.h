@@ -65,10 +65,11 @@ typedef struct FpCubeBuilder
 	FpArena		  arena;
 	int			  ndims;
 	FpBuilderDim *dims[FP_MAX_DIMS];
-	int			  stratum;	/* dimension that stays last, or -1 */
-	int			  nordered; /* dimensions at the last fp_builder_order */
-	bool		  sorted;	/* dimensions are ordered by name */
-	bool		  relayout; /* a code has outgrown the cells' layout */
+	int			  stratum;	   /* dimension that stays last, or -1 */
+	bool		  strata_last; /* all strata come after the others */
+	int			  nordered;	   /* dimensions at the last fp_builder_order */
+	bool		  sorted;	   /* dimensions are ordered by name */
+	bool		  relayout;	   /* a code has outgrown the cells' layout */
 	FpCellTable	  cells;
 
 	/* failures per check and cell: key = (cell << 10 | check) + 1 */
@@ -153,8 +154,17 @@ fp_builder_add(FpCubeBuilder *builder, const uint32 *codes, int64 trials,
 extern void fp_builder_merge(FpCubeBuilder *builder, FpArena scratch,
 							 const FpCube *cube, const bool *keep);
 
+/* code, in dimension "to" of the builder, of code c of a dimension of a cube */
+extern uint32 fp_builder_code(FpCubeBuilder *builder, int to, const FpDim *dim,
+							  uint32 c);
+
 /* The canonical cube of what was added, in arena.  The builder stays. */
 extern FpCube *fp_builder_freeze(FpCubeBuilder *builder, FpArena arena);
+
+/* The same; position, where it is not NULL, gets for each number that
+ * fp_cells_count has returned the number of that cell in the cube. */
+extern FpCube *fp_builder_freeze_cells(FpCubeBuilder *builder, FpArena arena,
+									   uint32 *position);
 
 /*
  * One cube of many.  Where stratum_name is not NULL, a dimension of that name

@@ -148,8 +148,10 @@ find_cell(FpCellTable *table, const uint64 *key, uint64 hash)
 		if (slot->hash == upper)
 		{
 			cell = slot->code - 1;
-			if (memcmp(table->entries + cell * width, key,
-					   nwords * sizeof(uint64)) == 0)
+			/* of one word nearly always */
+			if (table->entries[cell * width] == key[0] &&
+				(nwords == 1 || memcmp(table->entries + cell * width, key,
+									   nwords * sizeof(uint64)) == 0))
 				return cell;
 		}
 	}
@@ -183,6 +185,8 @@ fp_cells_flush(FpArena arena, FpCellTable *table)
 		/* the total of trials did not overflow, so neither can these */
 		entry[1] += pending->trials;
 		entry[2] += pending->failures;
+		if (pending->number)
+			*pending->number = (uint32) cell;
 	}
 }
 

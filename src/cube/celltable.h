@@ -25,10 +25,11 @@
 
 typedef struct FpPending
 {
-	uint64 key;
-	uint64 hash;
-	int64  trials;
-	int64  failures;
+	uint64	key;
+	uint64	hash;
+	int64	trials;
+	int64	failures;
+	uint32 *number; /* gets the number of the cell, or NULL */
 } FpPending;
 
 typedef struct FpCellTable
@@ -86,17 +87,23 @@ extern void fp_cells_check_limit(FpArena arena, size_t limit, size_t more);
 
 extern void fp_cells_overflow(void) __attribute__((noreturn));
 
-/* Count a row, now or later; as fp_cells_count. */
+/*
+ * Count a row, now or later; as fp_cells_count.  *number, unless it is NULL,
+ * has the number of its cell once the table has been flushed.
+ */
 static inline void
-fp_cells_add(FpArena arena, FpCellTable *table, const uint32 *codes,
-			 int64 trials, int64 failures)
+fp_cells_add_numbered(FpArena arena, FpCellTable *table, const uint32 *codes,
+					  int64 trials, int64 failures, uint32 *number)
 {
 	FpPending *pending;
 	uint64	   key = 0;
 
 	if (unlikely(table->nwords > 1 || table->mask == 0))
 	{
-		(void) fp_cells_count(arena, table, codes, trials, failures);
+		uint64 cell = fp_cells_count(arena, table, codes, trials, failures);
+
+		if (number)
+			*number = (uint32) cell;
 		return;
 	}
 	if (unlikely(pg_add_s64_overflow(table->total_trials, trials,
@@ -111,9 +118,17 @@ fp_cells_add(FpArena arena, FpCellTable *table, const uint32 *codes,
 	pending->hash = fp_hash_word(key);
 	pending->trials = trials;
 	pending->failures = failures;
+	pending->number = number;
 	__builtin_prefetch(&table->slots[pending->hash & table->mask]);
 	if (table->npending == FP_BATCH)
 		fp_cells_flush(arena, table);
+}
+
+static inline void
+fp_cells_add(FpArena arena, FpCellTable *table, const uint32 *codes,
+			 int64 trials, int64 failures)
+{
+	fp_cells_add_numbered(arena, table, codes, trials, failures, NULL);
 }
 
 #endif /* FAILPAT_CUBE_CELLTABLE_H */

@@ -269,25 +269,35 @@ freeze_set(FpArena arena, FpArena scratch, const FpBuilderDim *from,
 	}
 }
 
-/* order of the dimensions in the cube: by name where sources disagreed */
+/*
+ * Order of the dimensions in the cube: by name where sources disagreed.
+ */
 static void
 dimension_order(const FpCubeBuilder *builder, int *order)
 {
 	int n = 0;
 
-	for (int d = 0; d < builder->ndims; d++)
+	for (int last = 0; last < 2; last++)
 	{
-		int at = n;
+		int first = n;
 
-		if (d == builder->stratum)
-			continue;
-		if (builder->sorted)
-			while (at > 0 && compare_text(&builder->dims[order[at - 1]]->name,
-										  &builder->dims[d]->name) > 0)
-				at--;
-		memmove(order + at + 1, order + at, (n - at) * sizeof(int));
-		order[at] = d;
-		n++;
+		for (int d = 0; d < builder->ndims; d++)
+		{
+			bool stratum =
+				builder->strata_last && builder->dims[d]->kind == FP_STRATUM;
+			int at = n;
+
+			if (d == builder->stratum || stratum != (last == 1))
+				continue;
+			if (builder->sorted)
+				while (at > first &&
+					   compare_text(&builder->dims[order[at - 1]]->name,
+									&builder->dims[d]->name) > 0)
+					at--;
+			memmove(order + at + 1, order + at, (n - at) * sizeof(int));
+			order[at] = d;
+			n++;
+		}
 	}
 	if (builder->stratum >= 0)
 		order[n] = builder->stratum;
@@ -364,6 +374,13 @@ freeze_checks(FpCubeBuilder *builder, FpArena arena, FpArena scratch,
 
 FpCube *
 fp_builder_freeze(FpCubeBuilder *builder, FpArena arena)
+{
+	return fp_builder_freeze_cells(builder, arena, NULL);
+}
+
+FpCube *
+fp_builder_freeze_cells(FpCubeBuilder *builder, FpArena arena,
+						uint32 *position)
 {
 	FpCellTable *cells = &builder->cells;
 	FpCube		*cube = fp_alloc0(arena, sizeof(FpCube));
@@ -471,15 +488,16 @@ fp_builder_freeze(FpCubeBuilder *builder, FpArena arena)
 
 		cube->trials[i] = FP_CELL_TRIALS(cells, entry);
 		cube->failures[i] = FP_CELL_FAILURES(cells, entry);
+		if (position)
+			position[keys[i].cell] = (uint32) i;
 	}
 	freeze_checks(builder, arena, scratch, cube, keys);
 	fp_arena_delete(scratch);
 	return cube;
 }
 
-/* code, in the builder, of code c of a dimension of a cube */
-static uint32
-merge_code(FpCubeBuilder *builder, int to, const FpDim *dim, uint32 c)
+uint32
+fp_builder_code(FpCubeBuilder *builder, int to, const FpDim *dim, uint32 c)
 {
 	if (dim->kind == FP_SET)
 	{
@@ -546,7 +564,7 @@ merge(FpCubeBuilder *builder, FpArena scratch, const FpCube *cube,
 
 			if (code != 0 && unlikely(remap[d][code] == 0))
 				remap[d][code] =
-					merge_code(builder, to[d], &cube->dims[d], code);
+					fp_builder_code(builder, to[d], &cube->dims[d], code);
 			codes[to[d]] = remap[d][code];
 		}
 		first = cube->nchecks ? cube->check_offsets[c] : 0;
@@ -592,6 +610,8 @@ fp_cube_stack_by(FpArena arena, FpCube *const *cubes, const int *strata, int n,
 	int			   digits = snprintf(text, sizeof(text), "%d", n);
 	int			   to[FP_MAX_DIMS];
 
+	/* cells that differ in strata only are then side by side (fold.h) */
+	builder->strata_last = stratum_name != NULL;
 	/* the dimensions first, so that their order is settled */
 	for (int i = 0; i < n; i++)
 	{

@@ -132,15 +132,13 @@ double
 fp_cluster_inflation(FpTallier *tallier, const FpCluster *cluster,
 					 const FpCover *cover, double log_level, FpArena scratch)
 {
-	const FpTally *tally = tallier->tally;
-	FpTallied	   tallied;
-	double		   n = 0, squares = 0, clusters = 0;
-	double		   inflation, share, excess;
+	FpTallied tallied;
+	double	  n = 0, squares = 0, clusters = 0;
+	double	  inflation, share, excess;
 
 	if (cluster->dim < 0 || cluster->icc <= 0)
 		return 1;
-	fp_cover_tally(tallier, cover, tally->cube->codes[cluster->dim],
-				   tally->ncodes[cluster->dim], &tallied, scratch);
+	fp_cover_tally_dim(tallier, cover, cluster->dim, &tallied, scratch);
 	for (uint32 i = 0; i < tallied.n; i++)
 	{
 		double size = (double) tallied.counts[i].n;
@@ -270,8 +268,8 @@ test_within_parts(const Tested *tested, int d, FpConfounder *confounder)
 	FpCount		  *part, *whole;
 	FpTallied	   own;
 
-	fp_cover_tally(tested->tallier, tested->cover, tally->cube->codes[d],
-				   ncodes, &own, tested->scratch);
+	fp_cover_tally_dim(tested->tallier, tested->cover, d, &own,
+					   tested->scratch);
 	part = fp_alloc_array(tested->scratch, FpCount, ncodes);
 	whole = fp_alloc_array(tested->scratch, FpCount, ncodes);
 	for (int g = 0; g < tested->ngeneral; g++)
@@ -284,8 +282,8 @@ test_within_parts(const Tested *tested, int d, FpConfounder *confounder)
 		FpGate		 within = *gate;
 		uint32		 n = ncodes;
 
-		fp_cover_tally(tested->tallier, tested->general[g],
-					   tally->cube->codes[d], ncodes, &among, tested->scratch);
+		fp_cover_tally_dim(tested->tallier, tested->general[g], d, &among,
+						   tested->scratch);
 		memset(part, 0, sizeof(FpCount) * ncodes);
 		memset(whole, 0, sizeof(FpCount) * ncodes);
 		for (uint32 i = 0; i < own.n; i++)
@@ -354,8 +352,7 @@ fp_confound(FpTallier *tallier, const FpGate *gate, double refine_shift,
 		if (d == cluster->dim || (spoken_of >> d & 1) != 0 || ncodes < 2)
 			continue;
 		FP_CHECK_INTERRUPTS();
-		fp_cover_tally(tallier, cover, cube->codes[d], ncodes, &tallied,
-					   scratch);
+		fp_cover_tally_dim(tallier, cover, d, &tallied, scratch);
 		n = time ? ncodes : tallied.n;
 		part = fp_alloc0_array(scratch, FpCount, n + 1);
 		whole = fp_alloc0_array(scratch, FpCount, n + 1);

@@ -11,14 +11,26 @@
  */
 #include "mine/cover.h"
 
-void
-fp_cover_tally(FpTallier *tallier, const FpCover *cover, const uint32 *strata,
-			   uint32 nstrata, FpTallied *out, FpArena arena)
+/* of_parts: strata are by the cells that are folded, where they are */
+static void
+tally_by(FpTallier *tallier, const FpCover *cover, bool of_parts,
+		 const uint32 *strata, uint32 nstrata, FpTallied *out, FpArena arena)
 {
-	const FpCube  *cube = tallier->tally->cube;
 	const FpProbe *probe = &cover->probe;
-	uint64		   most = Min(probe->nrows, nstrata);
+	const FpFold  *fold = of_parts ? tallier->tally->fold : NULL;
+	const FpCube  *cube = fold ? fold->parts : tallier->tally->cube;
+	const int64	  *fails = fold ? fold->part_fails : tallier->tally->fails;
+	uint64		   most = probe->nrows;
 	uint32		   n = 0;
+
+	if (fold)
+	{
+		most = 0;
+		for (uint64 i = 0; i < probe->nrows; i++)
+			most +=
+				fold->first[probe->rows[i] + 1] - fold->first[probe->rows[i]];
+	}
+	most = Min(most, nstrata);
 
 	if (nstrata > tallier->nsums)
 	{
@@ -30,15 +42,25 @@ fp_cover_tally(FpTallier *tallier, const FpCover *cover, const uint32 *strata,
 	out->counts = fp_alloc_array(arena, FpCount, most + 1);
 	for (uint64 i = 0; i < probe->nrows; i++)
 	{
-		uint32	 cell = probe->rows[i];
-		FpCount *sum = &tallier->sums[strata[cell]];
+		uint64 cell = probe->rows[i];
+		uint64 end = cell + 1;
 
-		if ((i & 0xffff) == 0)
+		if ((i & 0xfff) == 0)
 			FP_CHECK_INTERRUPTS();
-		if (sum->n == 0)
-			out->strata[n++] = strata[cell];
-		sum->n += cube->trials[cell];
-		sum->f += tallier->tally->fails[cell];
+		if (fold)
+		{
+			end = fold->first[cell + 1];
+			cell = fold->first[cell];
+		}
+		for (; cell < end; cell++)
+		{
+			FpCount *sum = &tallier->sums[strata[cell]];
+
+			if (sum->n == 0)
+				out->strata[n++] = strata[cell];
+			sum->n += cube->trials[cell];
+			sum->f += fails[cell];
+		}
 	}
 	for (uint32 i = 0; i < n; i++)
 	{
@@ -48,6 +70,26 @@ fp_cover_tally(FpTallier *tallier, const FpCover *cover, const uint32 *strata,
 		sum->n = sum->f = 0;
 	}
 	out->n = n;
+}
+
+void
+fp_cover_tally(FpTallier *tallier, const FpCover *cover, const uint32 *strata,
+			   uint32 nstrata, FpTallied *out, FpArena arena)
+{
+	tally_by(tallier, cover, false, strata, nstrata, out, arena);
+}
+
+void
+fp_cover_tally_dim(FpTallier *tallier, const FpCover *cover, int d,
+				   FpTallied *out, FpArena arena)
+{
+	const FpTally *tally = tallier->tally;
+	bool		   folded =
+		tally->fold != NULL && tally->cube->dims[d].kind == FP_STRATUM;
+	const FpCube *cube = folded ? tally->fold->parts : tally->cube;
+
+	tally_by(tallier, cover, folded, cube->codes[d], tally->ncodes[d], out,
+			 arena);
 }
 
 FpCover *

@@ -45,6 +45,10 @@ extern void fp_cover_tally(FpTallier *tallier, const FpCover *cover,
 						   const uint32 *strata, uint32 nstrata,
 						   FpTallied *out, FpArena arena);
 
+/* the same by the codes of dimension d */
+extern void fp_cover_tally_dim(FpTallier *tallier, const FpCover *cover, int d,
+							   FpTallied *out, FpArena arena);
+
 /* The cover of that combination among n, or a new one, without its cells. */
 extern FpCover *fp_cover_find(FpCover **covers, int *n, const FpProbe *probe,
 							  FpArena arena);

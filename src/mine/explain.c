@@ -351,7 +351,7 @@ fp_explain(const FpCube *cube, const FpMineOptions *options,
 		fp_alloc0_array(arena, FpExplainRow,
 						2 + 3 * FP_MAX_ARITY + (1 << FP_MAX_ARITY) +
 							FP_MAX_RELEVANT + FP_MAX_DIMS + 1);
-	if (fp_run(cube, options, working, &ex->run))
+	if (fp_run(cube, NULL, false, options, working, &ex->run))
 	{
 		FpCluster  cluster;
 		FpTallier *tallier;

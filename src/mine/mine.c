@@ -304,8 +304,8 @@ tell_q_values(FpMineResult *result, int64 ntests, FpArena scratch)
  * that there is nothing to be found.
  */
 bool
-fp_run(const FpCube *cube, const FpMineOptions *options, FpArena arena,
-	   FpRun *run)
+fp_run(const FpCube *cube, const FpFold *fold, bool may_fold,
+	   const FpMineOptions *options, FpArena arena, FpRun *run)
 {
 	FpCount		 total = {0, 0};
 	const int64 *fails;
@@ -322,7 +322,14 @@ fp_run(const FpCube *cube, const FpMineOptions *options, FpArena arena,
 	}
 	if (total.f == 0 || total.f == total.n)
 		return false;
-	tally = fp_tally_create(cube, fails, least_trials(options, total),
+	if (fold == NULL && may_fold)
+		fold = fp_fold(cube, fails, arena);
+	if (fold != NULL)
+	{
+		cube = &fold->cube;
+		fails = cube->failures;
+	}
+	tally = fp_tally_create(cube, fails, fold, least_trials(options, total),
 							options->max_arity, options->memory_limit, arena);
 	screen = fp_screen_create(tally, options, arena);
 	run->tally = tally;
@@ -369,14 +376,14 @@ fp_run(const FpCube *cube, const FpMineOptions *options, FpArena arena,
 
 /* Mines for one check (or any) and adds its patterns to the result. */
 static int64
-mine_one(const FpCube *cube, const FpMineOptions *options,
+mine_one(const FpCube *cube, const FpFold *fold, const FpMineOptions *options,
 		 FpMineResult *result, FpArena arena)
 {
 	FpArena working = fp_arena_create(arena, "failpat mining");
 	FpRun	run;
 	int		n = result->npatterns + 1;
 
-	if (!fp_run(cube, options, working, &run))
+	if (!fp_run(cube, fold, true, options, working, &run))
 	{
 		fp_arena_delete(working);
 		return 0;
@@ -412,8 +419,9 @@ mine_one(const FpCube *cube, const FpMineOptions *options,
 	return run.ntests;
 }
 
-FpMineResult *
-fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
+static FpMineResult *
+mine_all(const FpCube *cube, const FpFold *fold, const FpMineOptions *options,
+		 FpArena arena)
 {
 	FpMineResult *result = fp_alloc0_array(arena, FpMineResult, 1);
 	FpArena		  scratch;
@@ -428,10 +436,10 @@ fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
 
 			one.check = (int) c;
 			one.alpha = options->alpha / cube->nchecks;
-			ntests += mine_one(cube, &one, result, arena);
+			ntests += mine_one(cube, fold, &one, result, arena);
 		}
 	else
-		ntests = mine_one(cube, options, result, arena);
+		ntests = mine_one(cube, fold, options, result, arena);
 	if (result->npatterns > 0)
 		qsort(result->patterns, result->npatterns, sizeof(FpPattern),
 			  compare_patterns);
@@ -439,4 +447,16 @@ fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
 	tell_q_values(result, ntests, scratch);
 	fp_arena_delete(scratch);
 	return result;
+}
+
+FpMineResult *
+fp_mine(const FpCube *cube, const FpMineOptions *options, FpArena arena)
+{
+	return mine_all(cube, NULL, options, arena);
+}
+
+FpMineResult *
+fp_mine_fold(const FpFold *fold, const FpMineOptions *options, FpArena arena)
+{
+	return mine_all(&fold->cube, fold, options, arena);
 }

@@ -22,6 +22,7 @@
 
 #include "pure.h"
 #include "cube/cube.h"
+#include "cube/fold.h"
 
 #define FP_MAX_ARITY 6
 
@@ -203,5 +204,12 @@ extern void fp_mine_defaults(FpMineOptions *options);
  */
 extern FpMineResult *fp_mine(const FpCube *cube, const FpMineOptions *options,
 							 FpArena arena);
+
+/*
+ * The same for a cube that is folded; for FP_ANY_CHECK only, as folds know no
+ * checks.  What is found is in terms of fold->cube.
+ */
+extern FpMineResult *fp_mine_fold(const FpFold		  *fold,
+								  const FpMineOptions *options, FpArena arena);
 
 #endif /* FAILPAT_MINE_H */

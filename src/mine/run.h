@@ -21,8 +21,12 @@ typedef struct FpRun
 	int64		 ntests;
 } FpRun;
 
-extern bool fp_run(const FpCube *cube, const FpMineOptions *options,
-				   FpArena arena, FpRun *run);
+/*
+ * fold: what cube is the cube of, or NULL; it may then be folded, if may_fold,
+ * and what is found is in terms of another cube, with the same dimensions.
+ */
+extern bool fp_run(const FpCube *cube, const FpFold *fold, bool may_fold,
+				   const FpMineOptions *options, FpArena arena, FpRun *run);
 
 /* items in terms of the cube */
 extern void fp_tell_items(const FpTally *tally, const FpItems *items,

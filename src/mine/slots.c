@@ -21,11 +21,15 @@ count_margins(FpTally *tally)
 
 	for (int d = 0; d < cube->ndims; d++)
 	{
-		const FpDim	 *dim = &cube->dims[d];
-		const uint32 *codes = cube->codes[d];
+		const FpDim	 *dim = &tally->cube->dims[d];
+		bool		  folded = tally->fold && dim->kind == FP_STRATUM;
+		const int64	 *fails = folded ? tally->fold->part_fails : tally->fails;
+		const uint32 *codes;
 		uint32 n = (dim->kind == FP_SET ? dim->nsets : dim->nvalues) + 1;
 
 		fp_tally_reserve(tally, (uint64) n * sizeof(FpCount));
+		cube = folded ? tally->fold->parts : tally->cube;
+		codes = cube->codes[d];
 		tally->ncodes[d] = n;
 		tally->margins[d] = fp_alloc0_array(tally->arena, FpCount, n);
 		for (uint64 c = 0; c < cube->ncells; c++)
@@ -35,9 +39,10 @@ count_margins(FpTally *tally)
 			if ((c & 0xffff) == 0)
 				FP_CHECK_INTERRUPTS();
 			count->n += cube->trials[c];
-			count->f += tally->fails[c];
+			count->f += fails[c];
 		}
 	}
+	cube = tally->cube;
 	for (uint64 c = 0; c < cube->ncells; c++)
 	{
 		tally->total.n += cube->trials[c];
@@ -306,13 +311,15 @@ make_axis(FpTally *tally, int d)
  * margins.  Everything lies in arena.
  */
 FpTally *
-fp_tally_create(const FpCube *cube, const int64 *fails, int64 min_trials,
-				int max_order, size_t memory_limit, FpArena arena)
+fp_tally_create(const FpCube *cube, const int64 *fails, const FpFold *fold,
+				int64 min_trials, int max_order, size_t memory_limit,
+				FpArena arena)
 {
 	FpTally *tally = fp_alloc0_array(arena, FpTally, 1);
 
 	tally->cube = cube;
 	tally->fails = fails;
+	tally->fold = fold;
 	tally->min_trials = min_trials;
 	tally->max_order = max_order;
 	tally->memory_limit = memory_limit;

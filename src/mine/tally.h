@@ -26,6 +26,7 @@
 #ifndef FAILPAT_TALLY_H
 #define FAILPAT_TALLY_H
 
+#include "cube/fold.h"
 #include "mine/mine.h"
 
 #define FP_MAX_SLOTS (2 * FP_MAX_DIMS)
@@ -126,6 +127,7 @@ struct FpTally
 {
 	const FpCube *cube;
 	const int64	 *fails; /* by cell: failures of what is mined */
+	const FpFold *fold;	 /* where the cube's strata are, or NULL */
 	FpCount		  total;
 	int64		  min_trials;
 	int			  max_order;
@@ -147,9 +149,11 @@ struct FpTally
 	double progress_to;
 };
 
+/* fold: of which cube is the cube, or NULL */
 extern FpTally *fp_tally_create(const FpCube *cube, const int64 *fails,
-								int64 min_trials, int max_order,
-								size_t memory_limit, FpArena arena);
+								const FpFold *fold, int64 min_trials,
+								int max_order, size_t memory_limit,
+								FpArena arena);
 
 /* counts everything of that order; orders must be counted 1, 2, 3 ... */
 extern void fp_tally_order(FpTally *tally, int order, FpTallyVisitor *visitor);

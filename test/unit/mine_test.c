@@ -266,8 +266,8 @@ check_counts(uint64 seed, int max_order, int min_trials, size_t limit,
 
 	memset(all, 1, cube->ncells);
 	brute(cube, 0, 0, max_order, min_trials, "", "", all, all, &expected);
-	tally = fp_tally_create(cube, cube->failures, min_trials, max_order, limit,
-							arena);
+	tally = fp_tally_create(cube, cube->failures, NULL, min_trials, max_order,
+							limit, arena);
 	got.tally = tally;
 	for (int order = 1; order <= max_order; order++)
 		fp_tally_order(tally, order, &visitor);

@@ -1,0 +1,214 @@
+/*-------------------------------------------------------------------------
+ *
+ * fold_test.c
+ *		Unit test: mining without strata in the cells finds what mining with
+ *		them does.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "unit.h"
+
+#include <math.h>
+
+#include "cube/build.h"
+#include "mine/mine.h"
+#include "mine_data.h"
+
+#define NDAYS 12
+
+static uint32
+text_code(FpCubeBuilder *builder, int dim, const char *prefix, uint32 value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%s%u", prefix, value);
+	return fp_builder_value(builder, dim, text, strlen(text));
+}
+
+/*
+ * A day: three nominal dimensions, an ordinal one, jobs where asked for.  One
+ * pair fails; one value is used on bad days, and there is nothing else to it.
+ */
+static FpCube *
+day(FpArena arena, int number, bool jobs, Random *r)
+{
+	FpCubeBuilder *builder = fp_builder_create(arena, 0);
+	bool		   bad = number % 4 == 1;
+	double		   job_rate = 0;
+
+	for (int i = 0; i < 4000; i++)
+	{
+		uint32 values[4] = {random_below(r, 4), random_below(r, 12),
+							random_below(r, 20), 1 + random_below(r, 6)};
+		uint32 codes[5] = {0};
+		double rate = bad ? 0.25 : 0.1;
+		int	   dims[5];
+
+		if (jobs && i % 20 == 0)
+			job_rate = 0.1 * (random_unit(r) - 0.5);
+		rate += job_rate;
+		if (bad && random_unit(r) < 0.5)
+			values[2] = 7;
+		if (values[0] == 2 && values[1] == 5 && values[3] >= 3)
+			rate += 0.3;
+		/* the first is given in another place on some days */
+		for (int k = 0; k < 3; k++)
+		{
+			static const char *const names[] = {"a", "b", "c"};
+			int						 d = number % 3 == 2 ? 2 - k : k;
+
+			dims[d] = fp_builder_dim(builder, names[d], 1, FP_NOMINAL);
+			codes[dims[d]] = text_code(builder, dims[d], names[d], values[d]);
+		}
+		dims[3] = fp_builder_dim(builder, "position", 8, FP_ORDINAL);
+		codes[dims[3]] = fp_builder_number(builder, dims[3], values[3]);
+		if (jobs)
+		{
+			dims[4] = fp_builder_dim(builder, "job", 3, FP_STRATUM);
+			codes[dims[4]] =
+				i % 50 ? text_code(builder, dims[4], "job ", 300 - i / 20) : 0;
+		}
+		fp_builder_add(builder, codes, 1, random_unit(r) < rate);
+	}
+	return fp_builder_freeze(builder, arena);
+}
+
+/* the same cells in no order: nothing can be folded */
+static FpCube *
+in_disorder(const FpCube *cube, FpArena arena)
+{
+	FpCube *other = fp_alloc0_array(arena, FpCube, 1);
+
+	*other = *cube;
+	other->codes = fp_alloc0_array(arena, uint32 *, cube->ndims);
+	for (int d = 0; d < cube->ndims; d++)
+		other->codes[d] = fp_alloc_array(arena, uint32, cube->ncells);
+	other->trials = fp_alloc_array(arena, int64, cube->ncells);
+	other->failures = fp_alloc_array(arena, int64, cube->ncells);
+	for (uint64 c = 0; c < cube->ncells; c++)
+	{
+		uint64 from = c * 104729 % cube->ncells;
+
+		for (int d = 0; d < cube->ndims; d++)
+			other->codes[d][c] = cube->codes[d][from];
+		other->trials[c] = cube->trials[from];
+		other->failures[c] = cube->failures[from];
+	}
+	return other;
+}
+
+/* "" where both found the same, or what differs */
+static const char *
+difference(const FpMineResult *x, const FpMineResult *y)
+{
+	if (x->npatterns != y->npatterns)
+		return "number of patterns";
+	if (x->ncandidates != y->ncandidates)
+		return "number of candidates";
+	for (int i = 0; i < x->npatterns; i++)
+	{
+		const FpPattern *p = &x->patterns[i];
+		const FpPattern *q = &y->patterns[i];
+
+		if (p->nconditions != q->nconditions ||
+			memcmp(p->conditions, q->conditions,
+				   p->nconditions * sizeof(FpPatternCondition)) != 0)
+			return "conditions";
+		if (p->trials != q->trials || p->failures != q->failures ||
+			p->nsame != q->nsame)
+			return "counts";
+		if (!near(p->log_p_value, q->log_p_value, 1e-9) ||
+			!near(p->inflation, q->inflation, 1e-9) ||
+			!near(p->adjusted_ratio, q->adjusted_ratio, 1e-9))
+			return "figures";
+		if (p->nconfounders != q->nconfounders)
+			return "number of confounders";
+		for (int c = 0; c < p->nconfounders; c++)
+			if (p->confounders[c].dim != q->confounders[c].dim ||
+				p->confounders[c].verdict != q->confounders[c].verdict ||
+				!near(p->confounders[c].log_p, q->confounders[c].log_p,
+					  1e-9) ||
+				!near(p->confounders[c].information,
+					  q->confounders[c].information, 1e-9))
+				return "confounders";
+	}
+	return "";
+}
+
+static void
+check(uint64 seed, bool jobs)
+{
+	FpArena		  arena = fp_arena_create(NULL, "test");
+	Random		  r = {seed};
+	FpCube		 *cubes[NDAYS];
+	FpFolder	 *folder = fp_folder_create(arena);
+	FpCube		 *stack;
+	FpCube		 *apart;
+	FpFold		 *fold;
+	FpMineOptions options;
+	FpMineResult *found[4];
+	int64		  sum = 0;
+
+	for (int t = 0; t < NDAYS; t++)
+	{
+		cubes[t] = day(arena, t, jobs, &r);
+		fp_folder_add(folder, cubes[t]);
+	}
+	stack = fp_cube_stack(arena, cubes, NDAYS, "time");
+	apart = in_disorder(stack, arena);
+	fold = fp_folder_finish(folder, "time", arena);
+
+	ok(fold->cube.ndims == stack->ndims &&
+		   fold->cube.ncells < stack->ncells / 2 &&
+		   fold->parts->ncells == stack->ncells &&
+		   fold->cube.total_trials == stack->total_trials &&
+		   fold->cube.total_failures == stack->total_failures,
+	   "%llu cells are %llu without strata",
+	   (unsigned long long) stack->ncells,
+	   (unsigned long long) fold->cube.ncells);
+	for (uint64 c = 0; c < fold->cube.ncells; c++)
+		for (uint64 i = fold->first[c]; i < fold->first[c + 1]; i++)
+			sum += fold->parts->trials[i];
+	ok(sum == stack->total_trials, "the parts are all");
+	ok(fp_fold(apart, apart->failures, arena) == NULL,
+	   "cells in no order are left as they are");
+	ok(fp_fold(stack, stack->failures, arena) != NULL,
+	   "cells that differ in strata side by side are folded");
+
+	fp_mine_defaults(&options);
+	found[0] = fp_mine(apart, &options, arena);
+	found[1] = fp_mine(stack, &options, arena);
+	found[2] = fp_mine_fold(fold, &options, arena);
+	ok(found[0]->npatterns == 1 && found[0]->patterns[0].arity == 3,
+	   "what is planted is found, bad days are not: %d", found[0]->npatterns);
+	ok(jobs == (found[0]->patterns[0].inflation > 1), "jobs are looked at");
+	ok(difference(found[0], found[1])[0] == '\0', "the same, folded: %s",
+	   difference(found[0], found[1]));
+	ok(difference(found[0], found[2])[0] == '\0', "the same, of many: %s",
+	   difference(found[0], found[2]));
+	/* without time they are: the data would show an engine that forgets it */
+	stack->ndims--;
+	found[3] = fp_mine(stack, &options, arena);
+	ok(found[3]->npatterns > 1, "without time: %d", found[3]->npatterns);
+	fp_arena_delete(arena);
+}
+
+int
+main(void)
+{
+	FpArena		  arena = fp_arena_create(NULL, "test");
+	FpMineOptions options;
+	FpFold *none = fp_folder_finish(fp_folder_create(arena), "time", arena);
+
+	fp_mine_defaults(&options);
+	ok(fp_mine_fold(none, &options, arena)->npatterns == 0, "no cubes at all");
+	fp_arena_delete(arena);
+	for (uint64 seed = 1; seed <= 3; seed++)
+	{
+		check(seed, false);
+		check(seed, true);
+	}
+	return unit_done();
+}
