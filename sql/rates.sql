@@ -56,8 +56,10 @@ SELECT failure_rate_ci(failed), failure_rate_ci(failed, 0.9), failure_rate_ci(fa
   failure_rate_ci(1, 1) FILTER (WHERE false), failure_rate_ci(NULL::bigint, 3, 0.9) FROM runs WHERE grp = 'd';
 SELECT failure_rate_ci(failed) FROM runs WHERE false;
 SELECT failure_rate_ci(failures, trials), failure_rate_ci(failures, trials, 0.5) FROM counted WHERE grp = 'none';
--- the settings of rows that are skipped are not looked at
-SELECT failure_rate_ci(NULL::boolean, 7, 'nonsense');
+-- the settings of rows that are skipped must be right all the same, or missing as well
+SELECT failure_rate_ci(NULL::boolean, 7, 'wilson');
+SELECT failure_rate_ci(NULL::bigint, 3, 0.9, 'nonsense');
+SELECT failure_rate_ci(NULL::boolean, NULL, NULL);
 
 -- one pair of counts
 SELECT digits(fp_rate_ci(3, 20)), digits(fp_rate_ci(3, 20, 0.99)),

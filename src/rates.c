@@ -292,6 +292,24 @@ add_settings(FunctionCallInfo fcinfo, int first, int64 *state)
 		out_of_range("rows");
 }
 
+/*
+ * A row whose counts are NULL is skipped, but not with settings that are wrong:
+ * whether those are told must not depend on the data.  That they are NULL too,
+ * as in a row that an outer join made up, is no error.
+ */
+static void
+check_skipped_settings(FunctionCallInfo fcinfo, int first)
+{
+	if (!PG_ARGISNULL(first))
+		fp_check_confidence(PG_GETARG_FLOAT8(first));
+	if (PG_NARGS() > first + 1 && !PG_ARGISNULL(first + 1))
+	{
+		text *name = PG_GETARG_TEXT_PP(first + 1);
+
+		(void) fp_interval_method(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+	}
+}
+
 static void
 subtract_row(int64 *state)
 {
@@ -319,7 +337,10 @@ failpat_rate_accum_as(PG_FUNCTION_ARGS)
 
 	state_not_null(fcinfo);
 	if (PG_ARGISNULL(1))
+	{
+		check_skipped_settings(fcinfo, 2);
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	}
 	array = writable_state(fcinfo, LONG_STATE, &state);
 	add_settings(fcinfo, 2, state);
 	add_counts(state, PG_GETARG_BOOL(1), 1);
@@ -349,7 +370,10 @@ failpat_rate_accum_counts_as(PG_FUNCTION_ARGS)
 
 	state_not_null(fcinfo);
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+	{
+		check_skipped_settings(fcinfo, 3);
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	}
 	array = writable_state(fcinfo, LONG_STATE, &state);
 	fp_check_counts(PG_GETARG_INT64(1), PG_GETARG_INT64(2));
 	add_settings(fcinfo, 3, state);

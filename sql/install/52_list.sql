@@ -216,6 +216,11 @@ DECLARE
     next_rank bigint;
 BEGIN
     SELECT * INTO src FROM fp_sources s WHERE s.source = fp_look.source;
+    IF NOT FOUND OR fp_look.through IS NULL OR fp_look.final IS NULL THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('there is no source %s, or nothing to look through: through %s, final %s',
+                             coalesce(quote_ident(fp_look.source), 'NULL'), coalesce(fp_look.through::text, 'NULL'), coalesce(fp_look.final::text, 'NULL'));
+    END IF;
     -- while history is being loaded nothing is promoted: it will be replayed
     SELECT t.backfill_done OR t.looked_through IS NOT NULL, t.promoted + 1 INTO promotes, next_rank
     FROM fp_source_state t WHERE t.source = src.source;

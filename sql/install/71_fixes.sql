@@ -248,12 +248,22 @@ AS $fn$
 -- to each, so that none at all has a ratio too; log-normal interval, with the
 -- binomial variance of each observed count (Breslow and Day 1987, ch. 2).
 DECLARE
-    excess1 double precision := (failures1 + 0.5) / (expected1 + 0.5);
-    excess2 double precision := (failures2 + 0.5) / (expected2 + 0.5);
-    var1 double precision := greatest(1 - (failures1 + 0.5) / (trials1 + 1.0), 0) / (failures1 + 0.5);
-    var2 double precision := greatest(1 - (failures2 + 0.5) / (trials2 + 1.0), 0) / (failures2 + 0.5);
-    half double precision := 1.959963984540054 * sqrt(var1 + var2);
+    excess1 double precision;
+    excess2 double precision;
+    var1 double precision;
+    var2 double precision;
+    half double precision;
 BEGIN
+    PERFORM fp_rate_ci(failures1, trials1), fp_rate_ci(failures2, trials2); -- raise where these are no counts
+    IF expected1 NOT BETWEEN 0 AND 1e300 OR expected2 NOT BETWEEN 0 AND 1e300 THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('expected failures must be finite and not negative: %s, %s', expected1, expected2);
+    END IF;
+    excess1 := (failures1 + 0.5) / (expected1 + 0.5);
+    excess2 := (failures2 + 0.5) / (expected2 + 0.5);
+    var1 := greatest(1 - (failures1 + 0.5) / (trials1 + 1.0), 0) / (failures1 + 0.5);
+    var2 := greatest(1 - (failures2 + 0.5) / (trials2 + 1.0), 0) / (failures2 + 0.5);
+    half := 1.959963984540054 * sqrt(var1 + var2);
     ratio := excess2 / excess1;
     lower := ratio * exp(-half);
     upper := ratio * exp(half);

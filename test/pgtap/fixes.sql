@@ -11,7 +11,7 @@ CREATE EXTENSION failpat SCHEMA "Fail ""Pat"" ü";
 \i test/fixtures/prd49_patterns.sql
 SET search_path = "Fail ""Pat"" ü", public, tap;
 
-SELECT plan(53);
+SELECT plan(56);
 
 INSERT INTO users (username, email, password_hash, role_id) VALUES ('ada', 'ada@example.org', '!', 2);
 INSERT INTO assets (name, version, asset_type_id, file_path, file_size_bytes, checksum_sha256)
@@ -168,4 +168,7 @@ SELECT 'segments', d, failure_cube(f, n, j, '{segment_position}'), sum(n) FROM p
 SELECT fp_refresh_advice('segments');
 SELECT ok((SELECT stopped_working FROM fp_fix_effects WHERE fix_id = 901), 'a fix that stopped working is flagged');
 SELECT ok(NOT (SELECT stopped_working FROM fp_fix_effects WHERE fix_id = 902), 'one that works on is not');
+SELECT throws_ok('SELECT fp_effect(1, -5, 1, 1, 5, 1)', '22023', 'trials must not be negative: -5', 'fp_effect: counts that are none');
+SELECT throws_ok($$ SELECT fp_effect(1, 5, 'NaN', 1, 5, 1) $$, '22023', 'expected failures must be finite and not negative: NaN, 1', 'and expectations');
+SELECT is((fp_effect(1, 5, 1, NULL, 5, 1)).ratio, NULL, 'what is not known is no error');
 SELECT * FROM finish();

@@ -10,7 +10,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET LOCAL search_path = failpat, public, tap;
-SELECT plan(57);
+SELECT plan(58);
 
 -- Days are counted from the newest complete one, day 0, back: -1, -2, ...
 CREATE TABLE runs (
@@ -269,5 +269,6 @@ SELECT bag_eq(format('SELECT * FROM found(%L)', 'h' || i || '_step'), format('SE
 FROM generate_series(1, 6) i;
 SELECT cmp_ok((SELECT count(*) FROM generate_series(1, 6) i, found('h' || i || '_full')), '>', 3::bigint, '... and not an empty one');
 SELECT is_empty($$SELECT source, identity FROM ids GROUP BY 1, 2 HAVING count(DISTINCT (id, first_detected_at)) > 1$$, 'no pattern ever changed its id or its first detection');
+SELECT throws_like('SELECT fp_look(NULL, NULL, NULL)', 'there is no source NULL%', 'a look at nothing says so');
 SELECT * FROM finish();
 ROLLBACK;

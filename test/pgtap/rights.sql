@@ -34,13 +34,14 @@ SELECT is((SELECT string_agg(proc, ', ') FROM ours
           'names in the body of a function are bound, or looked for in our schema, with pg_temp last');
 -- Each with its reason: capture_event writes events for whoever edits the
 -- platform's configuration; pattern_removed, fix_removed and fix_refers keep
--- our tables in step with rows that whoever may removes; check_combo and
--- check_combos read cubes and observations, of which they tell rates; log_alert,
+-- our tables in step with rows that whoever may removes; check_combo,
+-- check_combos, predict and retry_advice read cubes and observations, of which
+-- they tell rates; log_alert,
 -- mute, unmute and record_event write one checked row, for those who are granted
 -- it, without rights on the table.
 SELECT is((SELECT string_agg(DISTINCT proname::text, ' ' ORDER BY proname::text) FROM ours WHERE prosecdef),
           'fp_capture_event fp_check_combo fp_check_combos fp_fix_refers fp_fix_removed fp_log_alert fp_mute '
-          'fp_pattern_removed fp_record_event fp_unmute', 'these run with the rights of our owner, and no others');
+          'fp_pattern_removed fp_predict fp_record_event fp_retry_advice fp_unmute', 'these run with the rights of our owner, and no others');
 SELECT is((SELECT string_agg(proc, ', ') FROM ours
            WHERE prosecdef AND lanname <> 'c' AND NOT coalesce('search_path=fp, pg_temp' = ANY (proconfig), false)), NULL,
           'none of them with a search_path of the caller''s');
@@ -50,7 +51,7 @@ SELECT is((SELECT string_agg(proc, ', ') FROM ours
           'PUBLIC may execute nothing that changes anything: fp_worker looks at the state of the moment');
 SELECT is((SELECT string_agg(DISTINCT proname::text, ' ' ORDER BY proname::text) FROM ours
            WHERE prosecdef AND has_function_privilege('public', oid, 'EXECUTE') AND prorettype <> 'trigger'::regtype),
-          'fp_check_combo fp_check_combos', 'of those with the rights of our owner it may ask for alerts');
+          'fp_check_combo fp_check_combos fp_predict fp_retry_advice', 'of those with the rights of our owner it may ask for alerts and expectations');
 SELECT is((SELECT string_agg(proc, ', ') FROM ours WHERE proparallel = 's' AND (provolatile = 'v' OR prosrc ~ 'EXCEPTION\s+WHEN')), NULL,
           'what is parallel safe neither writes nor begins subtransactions');
 SELECT is((SELECT string_agg(proc, ', ') FROM ours WHERE provolatile = 'i' AND prosrc ~ '(now|clock_timestamp|statement_timestamp|current_setting)\('), NULL,
