@@ -180,3 +180,15 @@ failpat_cube_from_datum_limited(Datum d, MemoryContext cx, size_t limit)
 		pfree(flat);
 	return cube;
 }
+
+bool
+failpat_cube_open(Datum d, MemoryContext cx, FpPackedCube *packed,
+				  struct varlena **bytes)
+{
+	if (expanded_from_datum(d))
+		return false;
+	*bytes = PG_DETOAST_DATUM_PACKED(d);
+	fp_cube_open(cx, VARDATA_ANY(*bytes), VARSIZE_ANY_EXHDR(*bytes),
+				 memory_limit(), packed);
+	return true;
+}

@@ -121,6 +121,19 @@ failpat_cube_match_read(const FpCube *cube, const FailpatCondition *conditions,
 	return fp_cube_match(cx, cube, list, n);
 }
 
+int
+failpat_cube_conditions(const FpCube *cube, Jsonb *conditions,
+						FpCondition *list)
+{
+	int				  n;
+	FailpatCondition *read =
+		failpat_read_conditions(conditions, "conditions", false, &n);
+
+	for (int i = 0; i < n; i++)
+		encode_condition(cube, &read[i], &list[i]);
+	return n;
+}
+
 bool *
 failpat_cube_match(const FpCube *cube, Jsonb *conditions, MemoryContext cx)
 {

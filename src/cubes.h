@@ -19,6 +19,8 @@
 #include "condition_read.h"
 #include "cube/build.h"
 #include "cube/cube.h"
+#include "cube/format.h"
+#include "cube/read.h"
 
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
@@ -32,6 +34,13 @@
 extern FpCube *failpat_cube_from_datum(Datum d, MemoryContext cx);
 extern FpCube *failpat_cube_from_datum_limited(Datum d, MemoryContext cx,
 											   size_t limit);
+
+/*
+ * The head of such a datum, in cx: true where it is stored as bytes.  *bytes
+ * is what it refers to, to be freed by the caller where that is not the datum.
+ */
+extern bool failpat_cube_open(Datum d, MemoryContext cx, FpPackedCube *packed,
+							  struct varlena **bytes);
 
 /* A flat datum of type failure_cube, in cx. */
 extern Datum failpat_cube_to_datum(const FpCube *cube, MemoryContext cx);
@@ -50,6 +59,13 @@ extern bool *failpat_cube_match(const FpCube *cube, Jsonb *conditions,
 extern bool *failpat_cube_match_read(const FpCube			*cube,
 									 const FailpatCondition *conditions, int n,
 									 MemoryContext cx);
+
+/*
+ * The same conditions, read for this cube, whose dimensions and values suffice;
+ * list has room for FP_MAX_DIMS + 1.  Returns their number.
+ */
+extern int failpat_cube_conditions(const FpCube *cube, Jsonb *conditions,
+								   FpCondition *list);
 
 /*
  * The conditions on dimensions that the cube has.  A dimension that it does not

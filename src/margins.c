@@ -99,30 +99,17 @@ failpat_known_conditions(const FpCube *cube, Jsonb *conditions, bool *possible)
 	return DatumGetJsonbP(rest);
 }
 
-/* fp_cube_part(cube, conditions, dims): the cells that meet, dims only */
-PG_FUNCTION_INFO_V1(failpat_cube_part);
-Datum
-failpat_cube_part(PG_FUNCTION_ARGS)
+/* numbers of the dimensions of a cube that are named; there is room for all */
+static int
+named_dims(const FpCube *cube, ArrayType *array, int *dims)
 {
-	MemoryContext cx = CurrentMemoryContext;
-	FpCube		 *cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), cx);
-	Jsonb		 *conditions = PG_GETARG_JSONB_P(1);
-	bool		 *keep = NULL;
-	bool		  possible;
-	int			  dims[FP_MAX_DIMS];
-	int			  ndims = 0;
-	Datum		 *names;
-	bool		 *nulls;
-	int			  n;
+	Datum *names;
+	bool  *nulls;
+	int	   n;
+	int	   ndims = 0;
 
-	conditions = failpat_known_conditions(cube, conditions, &possible);
-	if (!possible)
-		keep = palloc0(cube->ncells + 1);
-	else if (!JB_ROOT_IS_OBJECT(conditions) || JB_ROOT_COUNT(conditions) > 0)
-		keep = failpat_cube_match(cube, conditions, cx);
-
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false,
-					  TYPALIGN_INT, &names, &nulls, &n);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls,
+					  &n);
 	for (int d = 0; d < cube->ndims; d++)
 	{
 		const FpText *name = &cube->dims[d].name;
@@ -142,6 +129,52 @@ failpat_cube_part(PG_FUNCTION_ARGS)
 			}
 		}
 	}
-	return failpat_cube_to_datum(fp_cube_project(cx, cube, keep, dims, ndims),
-								 cx);
+	return ndims;
+}
+
+/* fp_cube_part(cube, conditions, dims): the cells that meet, dims only */
+PG_FUNCTION_INFO_V1(failpat_cube_part);
+Datum
+failpat_cube_part(PG_FUNCTION_ARGS)
+{
+	MemoryContext	cx = CurrentMemoryContext;
+	FpPackedCube	packed;
+	struct varlena *bytes;
+	FpCube		   *cube;
+	FpCube		   *part;
+	Jsonb		   *conditions = PG_GETARG_JSONB_P(1);
+	Jsonb		   *known;
+	bool		   *keep = NULL;
+	bool			possible;
+	int				dims[FP_MAX_DIMS];
+	int				ndims;
+
+	if (failpat_cube_open(PG_GETARG_DATUM(0), cx, &packed, &bytes))
+	{
+		FpCondition list[FP_MAX_DIMS + 1];
+
+		cube = packed.head;
+		known = failpat_known_conditions(cube, conditions, &possible);
+		if (possible)
+		{
+			int n = failpat_cube_conditions(cube, known, list);
+
+			ndims = named_dims(cube, PG_GETARG_ARRAYTYPE_P(2), dims);
+			part = fp_cube_part(cx, &packed, list, n, dims, ndims);
+			if ((Pointer) bytes != DatumGetPointer(PG_GETARG_DATUM(0)))
+				pfree(bytes);
+			if (part)
+				PG_RETURN_DATUM(failpat_cube_to_datum(part, cx));
+		}
+	}
+	cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), cx);
+	known = failpat_known_conditions(cube, conditions, &possible);
+	if (!possible)
+		keep = palloc0(cube->ncells + 1);
+	else if (!JB_ROOT_IS_OBJECT(known) || JB_ROOT_COUNT(known) > 0)
+		keep = failpat_cube_match(cube, known, cx);
+	ndims = named_dims(cube, PG_GETARG_ARRAYTYPE_P(2), dims);
+	PG_RETURN_DATUM(
+		failpat_cube_to_datum(fp_cube_project(cx, cube, keep, dims, ndims),
+							  cx));
 }

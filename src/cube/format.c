@@ -641,41 +641,79 @@ get_checks(Reader *reader, FpCube *cube)
 			corrupt("a check does not occur");
 }
 
+/* all before the columns */
+static FpCube *
+get_head(Reader *reader)
+{
+	FpCube *cube;
+
+	if (get_byte(reader) != MAGIC)
+		corrupt("the first byte is wrong");
+	if (get_byte(reader) != VERSION)
+		fp_error(FP_ERR_CORRUPT, NULL,
+				 "It was written by another version of failpat.",
+				 "failure_cube has an unknown format version");
+	cube = take(reader, 1, sizeof(FpCube));
+	memset(cube, 0, sizeof(FpCube));
+	cube->ndims = (int) get_count(reader, FP_MAX_DIMS, "too many dimensions");
+	/* trials and failures take a byte each, at least */
+	cube->ncells = get_count(reader, left(reader) / 2, "too many cells");
+	cube->nchecks =
+		(uint32) get_count(reader, FP_MAX_CHECKS, "too many checks");
+	if (cube->nchecks > 0 && cube->ncells == 0)
+		corrupt("a check does not occur");
+
+	cube->dims = take(reader, (uint64) cube->ndims + 1, sizeof(FpDim));
+	memset(cube->dims, 0, (cube->ndims + 1) * sizeof(FpDim));
+	for (int d = 0; d < cube->ndims; d++)
+	{
+		get_dim(reader, &cube->dims[d]);
+		for (int e = 0; e < d; e++)
+			if (compare_text(&cube->dims[e].name, &cube->dims[d].name) == 0)
+				corrupt("two dimensions have one name");
+	}
+	if (cube->nchecks > 0)
+		cube->checks = get_texts(reader, cube->nchecks);
+	return cube;
+}
+
+void
+fp_cube_open(FpArena arena, const char *bytes, size_t len, size_t limit,
+			 FpPackedCube *packed)
+{
+	Reader reader = {arena, (const uint8 *) bytes, (const uint8 *) bytes + len,
+					 limit};
+	FpCube *cube = get_head(&reader);
+
+	packed->head = cube;
+	packed->end = reader.end;
+	for (int d = 0; d < cube->ndims; d++)
+	{
+		int	   bits = bits_for(max_code(&cube->dims[d]));
+		uint64 n = cube->ncells;
+		size_t size;
+
+		if (bits > 0 && n > left(&reader) / bits * 8 + 8)
+			corrupt("it ends too early");
+		size = (n * bits + 7) / 8;
+		if (size > left(&reader))
+			corrupt("it ends too early");
+		packed->columns[d] = reader.at;
+		packed->bits[d] = bits;
+		reader.at += size;
+	}
+	packed->counts = reader.at;
+	if (left(&reader) / 2 < cube->ncells)
+		corrupt("it ends too early");
+}
+
 FpCube *
 fp_cube_decode_limited(FpArena arena, const char *bytes, size_t len,
 					   size_t limit)
 {
 	Reader reader = {arena, (const uint8 *) bytes, (const uint8 *) bytes + len,
 					 limit};
-	FpCube *cube;
-
-	if (get_byte(&reader) != MAGIC)
-		corrupt("the first byte is wrong");
-	if (get_byte(&reader) != VERSION)
-		fp_error(FP_ERR_CORRUPT, NULL,
-				 "It was written by another version of failpat.",
-				 "failure_cube has an unknown format version");
-	cube = take(&reader, 1, sizeof(FpCube));
-	memset(cube, 0, sizeof(FpCube));
-	cube->ndims = (int) get_count(&reader, FP_MAX_DIMS, "too many dimensions");
-	/* trials and failures take a byte each, at least */
-	cube->ncells = get_count(&reader, left(&reader) / 2, "too many cells");
-	cube->nchecks =
-		(uint32) get_count(&reader, FP_MAX_CHECKS, "too many checks");
-	if (cube->nchecks > 0 && cube->ncells == 0)
-		corrupt("a check does not occur");
-
-	cube->dims = take(&reader, (uint64) cube->ndims + 1, sizeof(FpDim));
-	memset(cube->dims, 0, (cube->ndims + 1) * sizeof(FpDim));
-	for (int d = 0; d < cube->ndims; d++)
-	{
-		get_dim(&reader, &cube->dims[d]);
-		for (int e = 0; e < d; e++)
-			if (compare_text(&cube->dims[e].name, &cube->dims[d].name) == 0)
-				corrupt("two dimensions have one name");
-	}
-	if (cube->nchecks > 0)
-		cube->checks = get_texts(&reader, cube->nchecks);
+	FpCube *cube = get_head(&reader);
 
 	cube->codes = take(&reader, (uint64) cube->ndims + 1, sizeof(uint32 *));
 	for (int d = 0; d < cube->ndims; d++)

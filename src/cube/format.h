@@ -37,6 +37,33 @@ extern FpCube *fp_cube_decode_limited(FpArena arena, const char *bytes,
 									  size_t len, size_t limit);
 
 /*
+ * A cube of which only the head has been read: its dimensions, their values,
+ * the names of its checks; no codes, no counts.  The rest refers to the bytes.
+ */
+typedef struct FpPackedCube
+{
+	FpCube		*head; /* codes, trials and failures are NULL */
+	const uint8 *columns[FP_MAX_DIMS];
+	int			 bits[FP_MAX_DIMS]; /* of a code */
+	const uint8 *counts;			/* trials, failures, checks */
+	const uint8 *end;
+} FpPackedCube;
+
+extern void fp_cube_open(FpArena arena, const char *bytes, size_t len,
+						 size_t limit, FpPackedCube *packed);
+
+/*
+ * The cube of some of its dimensions (numbers of them, each once), of the cells
+ * that meet all conditions, as fp_cube_project() makes it; reading no more of
+ * the cells than that takes.  NULL where this is not the way: more than two
+ * dimensions, or of too many values.
+ */
+struct FpCondition;
+extern FpCube *fp_cube_part(FpArena arena, const FpPackedCube *packed,
+							const struct FpCondition *conditions,
+							int nconditions, const int *dims, int ndims);
+
+/*
  * A double as the shortest of "%.15g", "%.16g", "%.17g" that reads back the
  * same; buf has FP_NUMBER_LEN bytes.  Returns the length.
  */

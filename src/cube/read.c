@@ -75,6 +75,22 @@ code_meets(const FpDim *dim, uint32 code, const FpCondition *condition)
 }
 
 bool *
+fp_condition_codes(FpArena arena, const FpDim *dim,
+				   const FpCondition *condition)
+{
+	uint64 n = dim->kind == FP_SET ? dim->nsets : dim->nvalues;
+	bool  *meets = fp_alloc_array(arena, bool, n + 1);
+
+	for (uint64 code = 0; code <= n; code++)
+	{
+		if ((code & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
+		meets[code] = code_meets(dim, (uint32) code, condition);
+	}
+	return meets;
+}
+
+bool *
 fp_cube_match(FpArena arena, const FpCube *cube, const FpCondition *conditions,
 			  int nconditions)
 {
@@ -85,15 +101,8 @@ fp_cube_match(FpArena arena, const FpCube *cube, const FpCondition *conditions,
 	{
 		const FpDim	 *dim = &cube->dims[conditions[i].dim];
 		const uint32 *codes = cube->codes[conditions[i].dim];
-		uint64		  n = dim->kind == FP_SET ? dim->nsets : dim->nvalues;
-		bool		 *meets = fp_alloc_array(arena, bool, n + 1);
+		bool		 *meets = fp_condition_codes(arena, dim, &conditions[i]);
 
-		for (uint64 code = 0; code <= n; code++)
-		{
-			if ((code & 0xffff) == 0)
-				FP_CHECK_INTERRUPTS();
-			meets[code] = code_meets(dim, (uint32) code, &conditions[i]);
-		}
 		FP_CHECK_INTERRUPTS();
 		for (uint64 c = 0; c < cube->ncells; c++)
 			match[c] &= meets[codes[c]];

@@ -32,6 +32,10 @@ typedef struct FpCondition
 	double		  max;	  /* may be infinity */
 } FpCondition;
 
+/* a flag per code of a dimension, 0 among them: does it meet a condition? */
+extern bool *fp_condition_codes(FpArena arena, const FpDim *dim,
+								const FpCondition *condition);
+
 /* a flag per cell: does it meet all conditions?  In arena. */
 extern bool *fp_cube_match(FpArena arena, const FpCube *cube,
 						   const FpCondition *conditions, int nconditions);

@@ -119,6 +119,7 @@ fp_rowindex_dim(FpRowIndexBuilder *builder, const char *name, size_t len,
 {
 	FpRowIndexDim *dim;
 	char		  *copy;
+	size_t		   n;
 
 	for (int d = 0; d < builder->ndims; d++)
 		if (builder->dims[d].name.len == len &&
@@ -130,11 +131,13 @@ fp_rowindex_dim(FpRowIndexBuilder *builder, const char *name, size_t len,
 		return -1;
 	}
 	dim = &builder->dims[builder->ndims];
-	copy = fp_alloc(builder->arena, len + 1);
-	memcpy(copy, name, len);
-	copy[len] = '\0';
-	dim->name.data = copy;
+	copy = fp_alloc(builder->arena, len + 32);
+	n = (size_t) snprintf(copy, 32, "%u:", (uint32) len);
+	memcpy(copy + n, name, len);
+	dim->name.data = copy + n;
 	dim->name.len = (uint32) len;
+	dim->ref.data = copy;
+	dim->ref.len = (uint32) (n + len);
 	dim->ordinal = ordinal;
 	return builder->ndims++;
 }
@@ -165,12 +168,12 @@ fp_rowindex_row(FpRowIndexBuilder *builder, int64 at)
 	builder->offsets[builder->nrows] = builder->nkeys;
 }
 
-/* the code of a key, made of its parts */
+/* the code of a key, made of its parts; dim: with its length before it */
 static uint32
 key_code(FpRowIndexBuilder *builder, char tag, const FpText *dim,
 		 const char *value, size_t len)
 {
-	size_t need = 32 + len + (dim ? dim->len : 0);
+	size_t need = 1 + len + (dim ? dim->len : 0);
 	size_t n = 0;
 	uint32 hash;
 	uint32 code;
@@ -184,7 +187,6 @@ key_code(FpRowIndexBuilder *builder, char tag, const FpText *dim,
 	builder->buf[n++] = tag;
 	if (dim)
 	{
-		n += (size_t) snprintf(builder->buf + n, 24, "%u:", dim->len);
 		memcpy(builder->buf + n, dim->data, dim->len);
 		n += dim->len;
 	}
@@ -248,7 +250,7 @@ fp_rowindex_value(FpRowIndexBuilder *builder, int d, const char *value,
 	FpRowIndexDim *dim = row_dim(builder, d, false);
 
 	if (dim)
-		put_key(builder, key_code(builder, 'v', &dim->name, value, len));
+		put_key(builder, key_code(builder, 'v', &dim->ref, value, len));
 }
 
 void
@@ -257,7 +259,7 @@ fp_rowindex_empty(FpRowIndexBuilder *builder, int d)
 	FpRowIndexDim *dim = row_dim(builder, d, false);
 
 	if (dim)
-		put_key(builder, key_code(builder, 'e', &dim->name, NULL, 0));
+		put_key(builder, key_code(builder, 'e', &dim->ref, NULL, 0));
 }
 
 void
@@ -498,7 +500,7 @@ fp_rowindex_encode(FpRowIndexBuilder *builder, FpArena arena, size_t header,
 	rows = sorted_rows(builder);
 	for (int d = 0; d < builder->ndims; d++)
 	{
-		const FpText *name = &builder->dims[d].name;
+		const FpText *name = &builder->dims[d].ref;
 
 		(void) key_code(builder, 'd', name, NULL, 0);
 		nulls[d] = key_code(builder, 'n', name, NULL, 0);

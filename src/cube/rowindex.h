@@ -31,6 +31,7 @@
 typedef struct FpRowIndexDim
 {
 	FpText name;
+	FpText ref; /* its length, a colon, and its name, as keys have it */
 	bool   ordinal;
 	uint64 last_row; /* newest row that has it, plus 1 */
 	uint32 null_key; /* made when it is known to be needed */
