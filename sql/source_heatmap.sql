@@ -65,8 +65,18 @@ SELECT make_runs(5001, 5100);
 UPDATE runs SET failed = true, checks = '{motion}' WHERE id % 40 = 0;
 SELECT (SELECT count(*) FROM fp_cubes) AS cubes, (SELECT count(DISTINCT bucket) FROM fp_dirty) > 0 AS dirty;
 SELECT * FROM compared ORDER BY n;
+-- what is added up over a longer time is gone where one of its days changes
+SELECT level, count(*) FROM fp_spans GROUP BY 1 ORDER BY 1;
 CALL fp_refresh('runs');
 SELECT * FROM compared ORDER BY n;
+SELECT level, count(*), sum(buckets) AS buckets FROM fp_spans GROUP BY 1 ORDER BY 1;
+SELECT count(*) AS spans, count(*) FILTER (WHERE x.cube IS DISTINCT FROM (SELECT rollup(fp_cube_part(c.cube, '{}', ARRAY(SELECT name FROM fp_dimensions)))
+                                                                         FROM fp_cubes c WHERE c.bucket BETWEEN x.first_bucket AND x.last_bucket)) AS wrong
+FROM fp_spans x;
+BEGIN;
+DELETE FROM fp_cubes WHERE bucket = (SELECT first_bucket FROM fp_spans WHERE level = 4 LIMIT 1);
+SELECT level, count(*) FROM fp_spans GROUP BY 1 ORDER BY 1;
+ROLLBACK;
 
 -- what is kept per pair is what the observations say, to the byte
 SELECT count(*) AS kept, count(*) FILTER (WHERE m.cube IS DISTINCT FROM o.cube) AS wrong

@@ -190,10 +190,11 @@ static const struct
 	const char *function;
 	bool		repeated;
 } refresh_steps[] = {
-	{"fp_refresh_begin", false},	{"fp_refresh_pending", true},
-	{"fp_refresh_cubes", true},		{"fp_refresh_look", true},
-	{"fp_refresh_patterns", false}, {"fp_refresh_model", false},
-	{"fp_refresh_advice", false},	{"fp_refresh_changes", false},
+	{"fp_refresh_begin", false},   {"fp_refresh_pending", true},
+	{"fp_refresh_cubes", true},	   {"fp_refresh_spans", true},
+	{"fp_refresh_look", true},	   {"fp_refresh_patterns", false},
+	{"fp_refresh_model", false},   {"fp_refresh_advice", false},
+	{"fp_refresh_changes", false},
 };
 
 /*

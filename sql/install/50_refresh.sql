@@ -247,6 +247,7 @@ DECLARE
     marked bigint;
 BEGIN
     PERFORM fp_refresh_lock(fp_rebuild.source, true);
+    DELETE FROM fp_spans x WHERE x.source = fp_rebuild.source;
     DELETE FROM fp_cubes c WHERE c.source = fp_rebuild.source;
     DELETE FROM fp_pattern_buckets l USING failure_patterns f
     WHERE l.pattern_id = f.id AND f.source = fp_rebuild.source;
@@ -272,6 +273,7 @@ CREATE FUNCTION fp_forget(source text)
 AS $fn$
 #variable_conflict use_column
 BEGIN
+    DELETE FROM fp_spans x WHERE x.source = fp_forget.source;
     DELETE FROM fp_cubes c WHERE c.source = fp_forget.source;
     DELETE FROM failure_patterns f WHERE f.source = fp_forget.source;
     DELETE FROM fp_models m WHERE m.source = fp_forget.source;
@@ -496,6 +498,8 @@ BEGIN
     WHILE fp_refresh_pending(fp_refresh_now.source) > 0 LOOP
     END LOOP;
     WHILE fp_refresh_cubes(fp_refresh_now.source) > 0 LOOP
+    END LOOP;
+    WHILE fp_refresh_spans(fp_refresh_now.source) > 0 LOOP
     END LOOP;
     WHILE fp_refresh_look(fp_refresh_now.source) > 0 LOOP
     END LOOP;
