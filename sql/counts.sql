@@ -59,3 +59,47 @@ SELECT fp_slice(cube, '{"lora": {"count": {"min": 3}, "max": 4}}') FROM cubes;
 SELECT fp_slice(cube, '{"lora": {"count": {}}}') FROM cubes;
 SELECT fp_slice(cube, '{"lora": {"count": "many"}}') FROM cubes;
 SELECT fp_slice(cube, '{"lora": {"count": [3]}}') FROM cubes;
+
+-- Equal content is equal, in whatever order its dimensions came.
+CREATE TEMP TABLE orders AS
+SELECT failure_cube(failed, d, '{pos}', NULL, checks) AS one, failure_cube(failed, e, '{pos}', NULL, checks) AS other,
+       failure_cube(failed, to_jsonb(d), '{pos}', NULL, checks) AS json,
+       failure_cube(failed AND x.v <> 'x1', d, '{pos}', NULL, checks) AS less
+FROM (SELECT i % 7 = 0 AS failed, CASE WHEN i % 7 = 0 THEN '{a}'::text[] END AS checks, 'x' || i % 5 AS v, i % 4 AS pos,
+             ARRAY['p', 'q' || i % 3] AS tags FROM generate_series(1, 200) i) x,
+     LATERAL (SELECT x.v, x.tags, x.pos) d, LATERAL (SELECT x.pos, x.tags, x.v) e;
+SELECT one = other AS same, one <> other AS differ, one = json AS same_json, one = less AS less,
+       failure_cube_hash(one) = failure_cube_hash(other) AS hash,
+       failure_cube_hash_extended(one, 7) = failure_cube_hash_extended(other, 7) AS extended,
+       one::text = other::text AS text FROM orders;
+SELECT count(DISTINCT h) FROM orders, LATERAL (SELECT hash_array(ARRAY[one]) UNION ALL SELECT hash_array(ARRAY[other]) UNION ALL SELECT hash_array(ARRAY[json])) x (h);
+
+-- the outcome among the dimensions is noticed
+SELECT pattern_key FROM (SELECT failure_cube(failed, r) AS cube FROM (SELECT i % 9 = 0 AS failed, i % 4 AS x FROM generate_series(1, 900) i) r) t, fp_patterns(cube);
+
+-- messages are short, whatever they are told
+DO $$
+DECLARE
+    long text := repeat('long', 10000);
+    statement text;
+    message text;
+    hint text;
+BEGIN
+    FOREACH statement IN ARRAY ARRAY[
+        format('fp_pattern_text(%L, direction => %L)', '{"lora": "3"}', long),
+        format('fp_slice(cube, %L)', jsonb_build_object(long, 1)), format('fp_slice(cube, %L)', jsonb_build_object('lora', jsonb_build_object(long, 1))),
+        format('fp_patterns(cube, direction => %L)', long), format('fp_patterns(cube, "check" => %L)', long),
+        format('fp_totals(cube, %L)', long), format('fp_trend(source => %L)', long), format('fp_detach(%L)', long),
+        format('fp_ladder(cube, %L, %L)', '{}', long)] LOOP
+        BEGIN
+            EXECUTE format('SELECT %s FROM cubes', statement);
+            RAISE NOTICE 'no error: %', left(statement, 40);
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+            IF length(message) + length(hint) > 500 THEN
+                RAISE NOTICE 'too long: % %', left(statement, 40), left(message, 80);
+            END IF;
+        END;
+    END LOOP;
+END
+$$;

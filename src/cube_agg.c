@@ -349,7 +349,8 @@ describe_record(Source *source, Oid type, int32 typmod)
 			ereport(
 				ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" is named in \"%s\", but is no dimension", name,
+				 errmsg("\"%.*s\" is named in \"%s\", but is no dimension",
+						fp_clip(name, strlen(name)), name,
 						i < source->nordinal ? "ordinal" : "strata"),
 				 errhint(
 					 "ROW(a, b) calls its columns f1, f2; a subquery's row (SELECT s FROM (SELECT a, b) s) keeps their names.")));

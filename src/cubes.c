@@ -19,11 +19,13 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/tuplestore.h"
 
 #include "condition_read.h"
 #include "cube/format.h"
+#include "cube/project.h"
 #include "cube/read.h"
 #include "cubes.h"
 #include "failpat.h"
@@ -42,7 +44,9 @@ failpat_cube_dim(const FpCube *cube, const char *name, size_t len)
 		return d;
 	initStringInfo(&list);
 	for (int i = 0; i < cube->ndims; i++)
-		appendStringInfo(&list, "%s\"%s\"", i ? ", " : "",
+		appendStringInfo(&list, "%s\"%.*s\"", i ? ", " : "",
+						 fp_clip(cube->dims[i].name.data,
+								 cube->dims[i].name.len),
 						 cube->dims[i].name.data);
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("the cube has no dimension \"%.*s\"",
@@ -263,7 +267,9 @@ failpat_totals(PG_FUNCTION_ARGS)
 			for (int j = 0; j < ndims; j++)
 				if (dims[j] == d)
 					ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-									errmsg("dimension \"%s\" is named twice",
+									errmsg("dimension \"%.*s\" is named twice",
+										   fp_clip(cube->dims[d].name.data,
+												   cube->dims[d].name.len),
 										   cube->dims[d].name.data)));
 			/* no dimension twice, so there is room */
 			dims[ndims++] = d;
@@ -370,21 +376,73 @@ failpat_cube_checks(PG_FUNCTION_ARGS)
 
 /* --- comparison -------------------------------------------------------- */
 
+static int
+compare_dims(const void *a, const void *b, void *cube)
+{
+	const FpDim *dims = ((const FpCube *) cube)->dims;
+
+	/* names have no zero bytes */
+	return strcmp(dims[*(const int *) a].name.data,
+				  dims[*(const int *) b].name.data);
+}
+
+/*
+ * The same cube with its dimensions in the order of their names, as bytes.
+ * What is not in their order need not differ in anything else: a record has
+ * columns in its own order, a JSON object its keys in another.
+ */
+static struct varlena *
+in_order_of_names(struct varlena *flat)
+{
+	MemoryContext cx = CurrentMemoryContext;
+	FpCube		 *cube = failpat_cube_from_datum(PointerGetDatum(flat), cx);
+	int			  dims[FP_MAX_DIMS];
+	bool		  sorted = true;
+
+	for (int d = 0; d < cube->ndims; d++)
+	{
+		dims[d] = d;
+		sorted &= d == 0 || strcmp(cube->dims[d - 1].name.data,
+								   cube->dims[d].name.data) < 0;
+	}
+	if (sorted)
+		return flat;
+	qsort_arg(dims, cube->ndims, sizeof(int), compare_dims, cube);
+	cube = fp_cube_project(cx, cube, NULL, dims, cube->ndims);
+	return (struct varlena *) DatumGetPointer(failpat_cube_to_datum(cube, cx));
+}
+
+static bool
+same_bytes(const struct varlena *a, const struct varlena *b)
+{
+	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+}
+
 static bool
 same_cube(FunctionCallInfo fcinfo)
 {
 	struct varlena *a = PG_GETARG_VARLENA_PP(0);
 	struct varlena *b = PG_GETARG_VARLENA_PP(1);
-	bool			same;
+	bool			same = same_bytes(a, b);
 
-	same = VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+	if (!same)
+	{
+		MemoryContext cx =
+			AllocSetContextCreate(CurrentMemoryContext, "failpat comparison",
+								  ALLOCSET_DEFAULT_SIZES);
+		MemoryContext old = MemoryContextSwitchTo(cx);
+
+		same = same_bytes(in_order_of_names(a), in_order_of_names(b));
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(cx);
+	}
 	PG_FREE_IF_COPY(a, 0);
 	PG_FREE_IF_COPY(b, 1);
 	return same;
 }
 
-/* equal content is equal to the byte */
+/* equal content is equal to the byte, but for the order of dimensions */
 PG_FUNCTION_INFO_V1(failpat_cube_eq);
 Datum
 failpat_cube_eq(PG_FUNCTION_ARGS)
@@ -399,26 +457,36 @@ failpat_cube_ne(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(!same_cube(fcinfo));
 }
 
+static uint64
+hash_cube(FunctionCallInfo fcinfo, uint64 seed)
+{
+	struct varlena *a = PG_GETARG_VARLENA_PP(0);
+	MemoryContext	cx =
+		AllocSetContextCreate(CurrentMemoryContext, "failpat hash",
+							  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext	old = MemoryContextSwitchTo(cx);
+	struct varlena *ordered = in_order_of_names(a);
+	uint64			hash = DatumGetUInt64(
+				 hash_any_extended((unsigned char *) VARDATA_ANY(ordered),
+								   VARSIZE_ANY_EXHDR(ordered), seed));
+
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(cx);
+	PG_FREE_IF_COPY(a, 0);
+	return hash;
+}
+
 PG_FUNCTION_INFO_V1(failpat_cube_hash);
 Datum
 failpat_cube_hash(PG_FUNCTION_ARGS)
 {
-	struct varlena *a = PG_GETARG_VARLENA_PP(0);
-	Datum			hash =
-		hash_any((unsigned char *) VARDATA_ANY(a), VARSIZE_ANY_EXHDR(a));
-
-	PG_FREE_IF_COPY(a, 0);
-	return hash;
+	/* the low half of the extended hash, as a seed of 0 must give */
+	PG_RETURN_INT32((int32) hash_cube(fcinfo, 0));
 }
 
 PG_FUNCTION_INFO_V1(failpat_cube_hash_extended);
 Datum
 failpat_cube_hash_extended(PG_FUNCTION_ARGS)
 {
-	struct varlena *a = PG_GETARG_VARLENA_PP(0);
-	Datum			hash = hash_any_extended((unsigned char *) VARDATA_ANY(a),
-											 VARSIZE_ANY_EXHDR(a), PG_GETARG_INT64(1));
-
-	PG_FREE_IF_COPY(a, 0);
-	return hash;
+	PG_RETURN_UINT64(hash_cube(fcinfo, (uint64) PG_GETARG_INT64(1)));
 }

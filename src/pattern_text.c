@@ -462,10 +462,12 @@ failpat_sql_pattern_text(PG_FUNCTION_ARGS)
 		if (strcmp(direction, "better") == 0)
 			better = true;
 		else if (strcmp(direction, "worse") != 0)
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("unknown direction \"%s\"", direction),
-							errhint("Directions of a pattern are worse and "
-									"better.")));
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("unknown direction \"%.*s\"",
+							fp_clip(direction, strlen(direction)), direction),
+					 errhint("Directions of a pattern are worse and "
+							 "better.")));
 	}
 	PG_RETURN_TEXT_P(cstring_to_text(failpat_pattern_text(
 		PG_GETARG_JSONB_P(0), PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1),

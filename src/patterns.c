@@ -91,7 +91,8 @@ read_direction(const char *text)
 	if (strcmp(text, "both") == 0)
 		return FP_BOTH;
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("unknown direction \"%s\"", text),
+					errmsg("unknown direction \"%.*s\"",
+						   fp_clip(text, strlen(text)), text),
 					errhint("Directions are worse, better and both.")));
 	return 0;
 }
@@ -109,11 +110,13 @@ failpat_find_check(const FpCube *cube, const char *name)
 			return c;
 	initStringInfo(&list);
 	for (uint32 c = 0; c < Min(cube->nchecks, 20); c++)
-		appendStringInfo(&list, "%s\"%s\"", c ? ", " : "",
+		appendStringInfo(&list, "%s\"%.*s\"", c ? ", " : "",
+						 fp_clip(cube->checks[c].data, cube->checks[c].len),
 						 cube->checks[c].data);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("no failure of a check \"%s\" is in the cube", name),
+			 errmsg("no failure of a check \"%.*s\" is in the cube",
+					fp_clip(name, strlen(name)), name),
 			 cube->nchecks ? errhint("Checks that failed are %s%s.", list.data,
 									 cube->nchecks > 20 ? ", ..." : "")
 						   : errhint("The cube was built without checks.")));
@@ -391,7 +394,22 @@ mine_cube(FunctionCallInfo fcinfo, const FpCube *cube, const FpFold *fold,
 	result =
 		fold ? fp_mine_fold(fold, &options, cx) : fp_mine(cube, &options, cx);
 	for (int i = 0; i < result->npatterns; i++)
-		put_pattern(rsinfo, cube, &result->patterns[i]);
+	{
+		const FpPattern *pattern = &result->patterns[i];
+		const FpDim		*dim = &cube->dims[pattern->conditions[0].dim];
+
+		put_pattern(rsinfo, cube, pattern);
+		/* a whole row as dims has the outcome in it */
+		if (pattern->arity == 1 && dim->kind == FP_NOMINAL &&
+			pattern->failures == pattern->trials &&
+			pattern->rest_failures == 0)
+			ereport(NOTICE,
+					(errmsg("dimension \"%.*s\" tells every failure by itself",
+							fp_clip(dim->name.data, dim->name.len),
+							dim->name.data),
+					 errhint("Where it is the outcome, or known only after "
+							 "it, leave it out of the cube's dimensions.")));
+	}
 }
 
 /* fp_patterns(failure_cube, ...) */

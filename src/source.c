@@ -39,6 +39,7 @@
 #include "utils/typcache.h"
 
 #include "capture.h"
+#include "cube/cube.h"
 
 static HTAB *sources = NULL;
 
@@ -349,7 +350,9 @@ load(FailpatSource *source, Oid schema)
 	read_config(sql.data, source->name);
 	if (SPI_processed == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("there is no source \"%s\"", source->name)));
+						errmsg("there is no source \"%.*s\"",
+							   fp_clip(source->name, strlen(source->name)),
+							   source->name)));
 	row = SPI_tuptable->vals[0];
 	desc = SPI_tuptable->tupdesc;
 	source->view = DatumGetObjectId(SPI_getbinval(row, desc, 1, &isnull));
@@ -431,7 +434,8 @@ failpat_source(Oid schema, const char *name)
 	source_init();
 	if (strlen(name) >= NAMEDATALEN)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("source \"%s\" has too long a name", name)));
+						errmsg("source \"%.*s\" has too long a name",
+							   fp_clip(name, strlen(name)), name)));
 	memset(key, 0, sizeof(key));
 	strlcpy(key, name, sizeof(key));
 	source = hash_search(sources, key, HASH_ENTER, &found);

@@ -48,6 +48,7 @@
 #include "varatt.h"
 #endif
 
+#include "cube/cube.h"
 #include "stats/change_point.h"
 #include "stats/interval.h"
 #include "stats/multiplicity.h"
@@ -358,8 +359,9 @@ parse_options(Jsonb *json)
 		else
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("unknown option \"%s\"",
-							pnstrdup(key.val.string.val, key.val.string.len)),
+					 errmsg("unknown option \"%.*s\"",
+							fp_clip(key.val.string.val, key.val.string.len),
+							key.val.string.val),
 					 errhint(OPTIONS_HINT)));
 	}
 	return options;

@@ -307,7 +307,7 @@ BEGIN
     END IF;
     IF fp_attach.refresh IS NULL OR fp_attach.refresh NOT IN ('async', 'sync', 'manual') THEN
         RAISE invalid_parameter_value USING
-            MESSAGE = format('refresh must be "async", "sync" or "manual", not %s', coalesce(quote_ident(fp_attach.refresh), 'NULL'));
+            MESSAGE = format('refresh must be "async", "sync" or "manual", not %s', coalesce(quote_ident(fp_clipped(fp_attach.refresh)), 'NULL'));
     END IF;
     IF fp_attach.history IS NULL OR fp_attach.history NOT IN ('auto', 'now', 'later') THEN
         RAISE invalid_parameter_value USING
@@ -390,7 +390,7 @@ BEGIN
                "scene_type": {"position": 5, "prefix": "st"},
                "segment_position": {"position": 6, "prefix": "sp", "title": "segment", "kind": "ordinal"}}';
     FOR seen IN
-        SELECT a.attname::text AS name, t.typcategory
+        SELECT a.attname::text AS name, t.typcategory, a.atttypid::regtype AS type
         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
         WHERE a.attrelid = fp_attach.observations AND a.attnum > 0 AND NOT a.attisdropped
           AND a.attname NOT IN ('source_key', 'obs_key', 'observed_at', 'failed', 'failed_checks', 'job')
@@ -407,18 +407,23 @@ BEGIN
         WHERE k <> ALL ('{kind,title,prefix,label_table,label_key,label_column,choosable}') LIMIT 1;
         IF FOUND THEN
             RAISE invalid_parameter_value USING
-                MESSAGE = format('dimensions: %s has the unknown setting "%s"', quote_ident(seen.name), what),
+                MESSAGE = format('dimensions: %s has the unknown setting "%s"', quote_ident(seen.name), fp_clipped(what)),
                 HINT = 'Known are kind, title, prefix, label_table, label_key, label_column and choosable.';
         END IF;
         IF seen.name <> ALL ('{segment_position}') OR seen.typcategory = 'N' THEN
             own := coalesce(known -> seen.name, '{}') || coalesce(own, '{}');
+        END IF;
+        IF seen.type IN ('json'::regtype, 'jsonb'::regtype) OR seen.typcategory = 'C' THEN
+            RAISE datatype_mismatch USING
+                MESSAGE = format('dimension %s cannot be of type %s', quote_ident(seen.name), seen.type),
+                HINT = 'Give the view a column for each value in it, and for several values at once an array, as ARRAY(SELECT jsonb_array_elements_text(x)).';
         END IF;
         own := jsonb_build_object('kind', CASE seen.typcategory WHEN 'A' THEN 'set' ELSE 'nominal' END)
             || coalesce(own, '{}');
         IF own ->> 'kind' NOT IN ('nominal', 'set', 'ordinal') THEN
             RAISE invalid_parameter_value USING
                 MESSAGE = format('dimensions: the kind of %s must be nominal, set or ordinal, not "%s"',
-                                 quote_ident(seen.name), own ->> 'kind');
+                                 quote_ident(seen.name), fp_clipped(own ->> 'kind'));
         END IF;
         IF (own ->> 'kind' = 'set') <> (seen.typcategory = 'A')
            OR (own ->> 'kind' = 'ordinal' AND seen.typcategory <> 'N') THEN
@@ -430,7 +435,7 @@ BEGIN
         IF own ->> 'label_table' IS NOT NULL AND to_regclass(own ->> 'label_table') IS NULL THEN
             RAISE undefined_table USING
                 MESSAGE = format('dimensions: there is no table "%s", the label_table of %s',
-                                 own ->> 'label_table', quote_ident(seen.name)),
+                                 fp_clipped(own ->> 'label_table'), quote_ident(seen.name)),
                 HINT = 'Name its schema, as in {"label_table": "public.workflows"}.';
         END IF;
         INSERT INTO fp_dimensions (source, name, kind, position, title, key_prefix,
@@ -451,7 +456,7 @@ BEGIN
     WHERE NOT EXISTS (SELECT FROM fp_dimensions d WHERE d.source = fp_attach.source AND d.name = k) LIMIT 1;
     IF FOUND THEN
         RAISE invalid_parameter_value USING
-            MESSAGE = format('dimensions: %s has no column "%s"', fp_attach.observations, what);
+            MESSAGE = format('dimensions: %s has no column "%s"', fp_attach.observations, fp_clipped(what));
     END IF;
     IF found_dims = 0 OR found_dims > 64 THEN
         RAISE invalid_parameter_value USING
@@ -474,13 +479,13 @@ BEGIN
         END IF;
         IF target IS NULL THEN
             RAISE undefined_table USING
-                MESSAGE = format('triggers: there is no table "%s"', tab.name),
+                MESSAGE = format('triggers: there is no table "%s"', fp_clipped(tab.name)),
                 HINT = 'Write the name as it is quoted in SQL, with its schema.';
         END IF;
         IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target AND a.attname = tab.key_column
                        AND a.attnum > 0 AND NOT a.attisdropped) THEN
             RAISE undefined_column USING
-                MESSAGE = format('triggers: %s has no column "%s"', target, tab.key_column);
+                MESSAGE = format('triggers: %s has no column "%s"', target, fp_clipped(tab.key_column));
         END IF;
         IF NOT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
                        WHERE i.indrelid = target AND a.attname = tab.key_column AND i.indisvalid AND i.indpred IS NULL) THEN
@@ -538,7 +543,7 @@ BEGIN
     FOR UPDATE OF t;
     IF NOT FOUND THEN
         RAISE undefined_object USING
-            MESSAGE = format('there is no attached source %s', coalesce(quote_ident(fp_backfill_step.source), 'NULL'));
+            MESSAGE = format('there is no attached source %s', coalesce(quote_ident(fp_clipped(fp_backfill_step.source)), 'NULL'));
     END IF;
     keys := fp_source_keys(fp_backfill_step.source, after,
                            least(250, current_setting('failpat.max_key_locks')::integer));
@@ -580,7 +585,7 @@ BEGIN
     SELECT * INTO src FROM fp_sources s WHERE s.source = fp_detach.source FOR UPDATE;
     IF NOT FOUND THEN
         RAISE undefined_object USING
-            MESSAGE = format('there is no source %s', coalesce(quote_ident(fp_detach.source), 'NULL')),
+            MESSAGE = format('there is no source %s', coalesce(quote_ident(fp_clipped(fp_detach.source)), 'NULL')),
             HINT = coalesce((SELECT format('The sources are %s.', string_agg(s.source, ', ' ORDER BY s.source)) FROM fp_sources s
                              HAVING count(*) > 0), 'fp_attach registers one.');
     END IF;

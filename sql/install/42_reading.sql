@@ -1,5 +1,13 @@
 -- What every question about a source needs: which source, which time, whose names.
 
+CREATE FUNCTION fp_clipped(value text)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT left(value, 60);
+END;
+COMMENT ON FUNCTION fp_clipped(text) IS 'as much of a value as fits into a message';
+
 CREATE FUNCTION fp_source_named(source text)
     RETURNS fp_sources
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -24,12 +32,12 @@ BEGIN
     IF names IS NULL THEN
         RAISE invalid_parameter_value USING
             MESSAGE = CASE WHEN fp_source_named.source IS NULL THEN 'there is no source'
-                           ELSE format('there is no source %s', quote_ident(fp_source_named.source)) END,
+                           ELSE format('there is no source %s', quote_ident(fp_clipped(fp_source_named.source))) END,
             HINT = 'fp_attach registers one.';
     END IF;
     RAISE invalid_parameter_value USING
         MESSAGE = CASE WHEN fp_source_named.source IS NULL THEN 'source must be named where there are several'
-                       ELSE format('there is no source %s', quote_ident(fp_source_named.source)) END,
+                       ELSE format('there is no source %s', quote_ident(fp_clipped(fp_source_named.source))) END,
         HINT = format('The sources are %s.', array_to_string(names, ', '));
 END
 $fn$;

@@ -40,7 +40,7 @@ BEGIN
     IF fp_attach_prd49.schema IS NULL OR NOT EXISTS (
         SELECT FROM pg_namespace n WHERE n.nspname = fp_attach_prd49.schema) THEN
         RAISE invalid_schema_name USING
-            MESSAGE = format('there is no schema %s', coalesce(quote_ident(fp_attach_prd49.schema), 'NULL'));
+            MESSAGE = format('there is no schema %s', coalesce(quote_ident(fp_clipped(fp_attach_prd49.schema)), 'NULL'));
     END IF;
     IF fp_attach_prd49.position_base IS NULL OR fp_attach_prd49.position_base NOT BETWEEN 0 AND 1 THEN
         RAISE invalid_parameter_value USING

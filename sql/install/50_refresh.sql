@@ -298,7 +298,7 @@ BEGIN
     PERFORM fp_refresh_lock(fp_refresh_begin.source, true);
     IF NOT EXISTS (SELECT FROM fp_sources s WHERE s.source = fp_refresh_begin.source) THEN
         RAISE undefined_object USING
-            MESSAGE = format('there is no source %s', quote_ident(fp_refresh_begin.source)),
+            MESSAGE = format('there is no source %s', quote_ident(fp_clipped(fp_refresh_begin.source))),
             HINT = coalesce((SELECT format('The sources are %s.', string_agg(s.source, ', ' ORDER BY s.source)) FROM fp_sources s
                              HAVING count(*) > 0), 'fp_attach registers one.');
     END IF;

@@ -87,7 +87,7 @@ BEGIN
     WHERE k <> ALL (coalesce(known, '{}')) LIMIT 1;
     IF FOUND THEN
         RAISE invalid_parameter_value USING
-            MESSAGE = format('source %s has no dimension "%s"', quote_ident(fp_checked_conditions.source), unknown),
+            MESSAGE = format('source %s has no dimension "%s"', quote_ident(fp_checked_conditions.source), fp_clipped(unknown)),
             HINT = format('Its dimensions are %s.', array_to_string(known, ', '));
     END IF;
     SELECT e.key INTO unknown FROM jsonb_each(fp_checked_conditions.conditions) e

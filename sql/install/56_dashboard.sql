@@ -181,7 +181,7 @@ BEGIN
     IF axes[1] = axes[2] AND NOT EXISTS (
         SELECT FROM fp_dimensions d WHERE d.source = s.source AND d.name = axes[1] AND d.kind = 'set') THEN
         RAISE invalid_parameter_value USING
-            MESSAGE = format('row_dim and col_dim are both "%s"', axes[1]),
+            MESSAGE = format('row_dim and col_dim are both "%s"', fp_clipped(axes[1])),
             DETAIL = 'Only a set-valued dimension can be compared with itself.';
     END IF;
     SELECT * INTO bounds FROM fp_window(s.source, fp_heatmap.since, fp_heatmap.until);
@@ -222,7 +222,7 @@ DECLARE
 BEGIN
     IF schema IS NULL OR NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = schema) THEN
         RAISE invalid_schema_name USING
-            MESSAGE = format('there is no schema %s', coalesce(quote_ident(schema), 'NULL'));
+            MESSAGE = format('there is no schema %s', coalesce(quote_ident(fp_clipped(schema)), 'NULL'));
     END IF;
     EXECUTE format(
         'CREATE MATERIALIZED VIEW %1$I.fp_dashboard_heatmaps AS

@@ -202,7 +202,7 @@ BEGIN
     IF fp_check_effectiveness.effectiveness NOT IN ('resolved', 'improved', 'no_effect') THEN
         RAISE invalid_parameter_value USING
             MESSAGE = format('effectiveness must be "resolved", "improved" or "no_effect", not "%s"',
-                             fp_check_effectiveness.effectiveness);
+                             fp_clipped(fp_check_effectiveness.effectiveness));
     END IF;
 END
 $fn$;

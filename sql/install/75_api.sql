@@ -187,7 +187,7 @@ BEGIN
     IF dims IS NOT NULL AND (row_dim <> ALL (dims) OR col_dim <> ALL (dims)) THEN
         RAISE invalid_parameter_value USING
             MESSAGE = format('source %s has no dimension "%s"', quote_ident(src.source),
-                             CASE WHEN row_dim <> ALL (dims) THEN row_dim ELSE col_dim END),
+                             fp_clipped(CASE WHEN row_dim <> ALL (dims) THEN row_dim ELSE col_dim END)),
             HINT = format('Its dimensions are %s.', array_to_string(dims, ', '));
     END IF;
     SELECT rollup(c.cube) INTO cube FROM fp_cubes c

@@ -9,7 +9,8 @@
  * (format.h) or by hand in tests.  Read-only once made.
  *
  * Canonical order, so that equal content is equal to the bit:
- *	- dimensions in the order in which they were given;
+ *	- dimensions in the order in which they were given (the operators that
+ *	  compare cubes put them in the order of their names);
  *	- values of nominal, set and stratum dimensions by their bytes (strcmp
  *	  order, as COLLATE "C"), of ordinal dimensions by number;
  *	- sets by their members, lexicographically, the empty set first;

@@ -9,7 +9,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET LOCAL search_path = failpat, public, tap;
-SELECT plan(23);
+SELECT plan(24);
 
 -- 40 days of 150 observations: up to four LoRAs of twelve; from three on they fail
 CREATE TABLE runs (id int PRIMARY KEY, day timestamptz NOT NULL, lora text[], model text, segment_position int, failed boolean NOT NULL);
@@ -53,6 +53,9 @@ SELECT is((SELECT sum(trials) FROM fp_trend('{"lora": {"count": {"min": 3}}}', s
     (SELECT count(*) FROM runs WHERE cardinality(lora) >= 3)::numeric, 'the trend counts');
 SELECT throws_ok($$SELECT * FROM fp_trend('{"model": {"count": 3}}', source => 'runs')$$, '22023',
     'dimension "model" of source runs is not a set: it has no number of values');
+
+CREATE VIEW more AS SELECT *, '{"a": 1}'::jsonb AS settings FROM seen;
+SELECT throws_ok($$SELECT fp_attach('more', 'more')$$, '42804', 'dimension settings cannot be of type jsonb');
 
 -- without LoRA, with a model
 UPDATE runs SET failed = abs(hashint4(id * 31 + 7)) % 100 < CASE WHEN lora = '{}' AND model = '4' THEN 60 ELSE 10 END;
