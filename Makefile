@@ -64,7 +64,7 @@ $(DATA_built): $(INSTALL_SQL)
 	cat $^ > $@.tmp && mv $@.tmp $@
 
 .PHONY: deps demo test bench format check-format check-unit check-clang \
-        check-regress check-isolation check-pgtap check-tap check-docs check-demo
+        check-regress check-isolation check-pgtap check-tap check-docs check-demo check-fuzz
 
 deps:
 	@test/tools/install-deps
@@ -79,7 +79,7 @@ bench: deps
 	@bench/run
 
 # One kind of test alone; T names one test: make check-regress T=rates
-check-unit check-regress check-isolation check-pgtap check-tap check-docs check-demo check-clang check-format:
+check-unit check-regress check-isolation check-pgtap check-tap check-docs check-demo check-clang check-format check-fuzz:
 	@test/run $@ $(T)
 
 format:

@@ -133,35 +133,38 @@ agresti_coull_upper(double f, double n, double z)
 }
 
 /*
- * Lower bound of the exact methods: the p at which the upper tail, from f
- * failures on, has the probability exp(log_level); *complement is 1 - p.
+ * Lower bound of the exact methods, for f failures and s that did not fail: the
+ * p at which the upper tail, from f failures on, has the probability
+ * exp(log_level); *complement is 1 - p.
  *
  * By Newton's method in the logit of p, on the logarithm of the tail: that is
  * concave, so from the first step on the root is approached from below and
  * never passed.  The residual is right to some 1e-15, so p and 1 - p are.
  */
 static double
-exact_lower(double f, double n, double log_level, FpIntervalMethod method,
+exact_lower(double f, double s, double log_level, FpIntervalMethod method,
 			double *complement)
 {
+	double n = f + s;
 	double a = f;
-	double b = n - f + 1.0;
+	double b = s + 1.0;
 	double theta;
 	double last = INFINITY;
 	double small;
 	double z = Max(fp_normal_upper_quantile(log_level), 0.0);
 
-	*complement = 1.0;
+	if (complement)
+		*complement = 1.0;
 	if (f <= 0.0)
 		return 0.0;
 	if (method == FP_JEFFREYS)
 	{
 		a = f + 0.5;
-		b = n - f + 0.5;
+		b = s + 0.5;
 	}
 
 	/* the first guess is Wilson's bound, its complement by the larger root */
-	theta = log(wilson_lower(f, n, z) / wilson_upper(n - f, n, z));
+	theta = log(wilson_lower(f, n, z) / wilson_upper(s, n, z));
 	if (!isfinite(theta))
 		theta = log(2.0 * n);
 
@@ -186,7 +189,7 @@ exact_lower(double f, double n, double log_level, FpIntervalMethod method,
 			/* less half of P(X = f), in units of P(X >= f) */
 			double half = 0.5 * slope / (f * q);
 
-			slope = (slope - half * (f * q - (n - f) * p)) / (1.0 - half);
+			slope = (slope - half * (f * q - s * p)) / (1.0 - half);
 			log_tail += log1p(-half);
 		}
 		step = (log_level - log_tail) / slope;
@@ -200,7 +203,8 @@ exact_lower(double f, double n, double log_level, FpIntervalMethod method,
 	}
 	small = exp(-fabs(theta));
 	small /= 1.0 + small;
-	*complement = theta < 0.0 ? 1.0 - small : small;
+	if (complement)
+		*complement = theta < 0.0 ? 1.0 - small : small;
 	return theta < 0.0 ? small : 1.0 - small;
 }
 
@@ -234,6 +238,15 @@ fp_wilson_distances(int64 failures, int64 trials, double z)
 	return result;
 }
 
+/* At a confidence next to 0 both bounds are one number, but for rounding. */
+static FpInterval
+ordered(FpInterval interval)
+{
+	if (interval.lower > interval.upper)
+		interval.lower = interval.upper;
+	return interval;
+}
+
 FpInterval
 fp_binomial_interval(int64 failures, int64 trials, double confidence,
 					 FpIntervalMethod method)
@@ -253,27 +266,29 @@ fp_binomial_interval(int64 failures, int64 trials, double confidence,
 	switch (method)
 	{
 		case FP_WILSON:
-			return fp_wilson_interval(failures, trials,
-									  fp_normal_two_sided(confidence));
+			return ordered(
+				fp_wilson_interval(failures, trials,
+								   fp_normal_two_sided(confidence)));
 		case FP_WILSON_CC:
 			z = fp_normal_two_sided(confidence);
 			if (failures > 0)
 				result.lower = wilson_lower(f - 0.5, n, z);
 			if (failures < trials)
 				result.upper = wilson_upper(f + 0.5, n, z);
-			return result;
+			return ordered(result);
 		case FP_AGRESTI_COULL:
 			z = fp_normal_two_sided(confidence);
 			result.lower = agresti_coull_lower(f, n, z);
 			result.upper = agresti_coull_upper(f, n, z);
-			return result;
+			return ordered(result);
 		case FP_CLOPPER_PEARSON:
 		case FP_JEFFREYS:
 		case FP_MID_P:
 			log_level = log(0.5 * (1.0 - confidence));
-			result.lower = exact_lower(f, n, log_level, method, &rest);
-			exact_lower(n - f, n, log_level, method, &result.upper);
-			return result;
+			rest = (double) (trials - failures);
+			result.lower = exact_lower(f, rest, log_level, method, NULL);
+			exact_lower(rest, f, log_level, method, &result.upper);
+			return ordered(result);
 	}
 	fp_error(FP_ERR_DATA, NULL, METHOD_HINT, "unknown interval method %d",
 			 (int) method);

@@ -162,5 +162,23 @@ main(void)
 	shape();
 	edges();
 	normal();
+	/* counts so large that 255 of them do not show in a double: Poisson's bounds */
+	{
+		FpInterval i =
+			fp_binomial_interval(255, INT64_MAX, 0.95, FP_CLOPPER_PEARSON);
+
+		ok(near(i.lower * (double) INT64_MAX, 224.65953075697, 1e-9) &&
+			   near(i.upper * (double) INT64_MAX, 288.29557111330, 1e-9),
+		   "255 of 2^63 - 1");
+	}
+	for (int m = 0; m < FP_INTERVAL_METHODS; m++)
+	{
+		FpInterval i =
+			fp_binomial_interval(46, 255, 1.26e-321, (FpIntervalMethod) m);
+
+		ok(i.lower <= i.upper,
+		   "%s: bounds do not cross at a confidence next to 0",
+		   fp_interval_method_name((FpIntervalMethod) m));
+	}
 	return unit_done();
 }
