@@ -55,6 +55,16 @@ FROM found f
 WHERE NOT EXISTS (SELECT FROM titanic t WHERE jsonb_build_object('class', class, 'sex', sex, 'age', age) @> f.conditions
                   HAVING sum(t.failures) = f.failures AND sum(t.trials) = f.trials);
 
+-- How much each stands out by itself, how sure all that is claimed of it is,
+-- and what else stands out that it accounts for.
+SELECT description, round(log(p_marginal::numeric)) AS log_p_marginal, round(log(p_value::numeric)) AS log_p_value,
+       folded FROM found ORDER BY conditions::text COLLATE "C";
+-- The weakest of the claims about men: which is it?
+SELECT gate, passed, against, round(log(e.p_value::numeric), 1) AS log_p, note
+FROM (SELECT failure_cube(failures, trials, d) AS cube
+      FROM titanic, LATERAL (SELECT class, sex, age) AS d) AS c,
+     fp_explain(c.cube, '{"sex": "Male"}') AS e ORDER BY step;
+
 -- Where there is nothing to find, nothing is found: the same people, with the
 -- deaths spread evenly over them.
 SELECT count(*) AS patterns

@@ -65,7 +65,8 @@ typedef struct Part
 static const char *const gate_names[] = {"size",		"marginal",
 										 "productive",	"productive",
 										 "interaction", "redundant",
-										 "confounder",	"result"};
+										 "redundant",	"confounder",
+										 "result"};
 
 static void
 not_a_pattern(FailpatText name)
@@ -226,6 +227,16 @@ put_row(ReturnSetInfo *rsinfo, const FpCube *cube, const Part *parts, int n,
 				key_of_pattern(cube, &explanation->patterns[row->pattern]);
 			note = "compared within and without that pattern";
 			break;
+		case FP_STEP_REDUNDANT_ALL:
+			if (row->item < 0)
+				against = "all others";
+			else if (row->which < 0)
+				against = key_of(parts, n, all & ~(1u << row->item), -1, -1);
+			else
+				against = key_of(parts, n, all, row->item, row->which);
+			note = "compared within and without all those patterns at once";
+			compared = false;
+			break;
 		case FP_STEP_CONFOUNDER:
 			against = pstrdup(cube->dims[row->dim].name.data);
 			note = verdicts[row->verdict];
@@ -250,6 +261,12 @@ put_row(ReturnSetInfo *rsinfo, const FpCube *cube, const Part *parts, int n,
 					break;
 				case FP_NOT_REPORTED:
 					note = "it is not reported";
+					if (row->stopped >= 0)
+						note = psprintf(
+							"it is not reported: it stopped at gate %s, "
+							"step %d",
+							gate_names[explanation->rows[row->stopped].step],
+							row->stopped + 1);
 					break;
 			}
 			break;

@@ -64,6 +64,8 @@ enum
 	COL_CONFOUNDERS,
 	COL_SAME,
 	COL_INFLATION,
+	COL_P_MARGINAL,
+	COL_FOLDED,
 	NCOLS
 };
 
@@ -289,20 +291,20 @@ confounders_of(const FpCube *cube, const FpPattern *pattern)
 	return jsonb_of(&json);
 }
 
-/* [conditions, ...]: other names of (nearly) the same observations */
+/* [conditions, ...] */
 static Datum
-same_of(const FpCube *cube, const FpPattern *pattern)
+names_of(const FpCube *cube, const FpPatternName *names, int n)
 {
 	StringInfoData json;
 
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '[');
-	for (int i = 0; i < pattern->nsame; i++)
+	for (int i = 0; i < n; i++)
 	{
 		if (i > 0)
 			appendStringInfoString(&json, ", ");
-		append_conditions(&json, cube, pattern->same[i].conditions,
-						  pattern->same[i].nconditions);
+		append_conditions(&json, cube, names[i].conditions,
+						  names[i].nconditions);
 	}
 	appendStringInfoChar(&json, ']');
 	return jsonb_of(&json);
@@ -362,8 +364,10 @@ put_pattern(ReturnSetInfo *rsinfo, const FpCube *cube,
 	put_float(values, nulls, COL_EXCESS, pattern->excess_failures);
 	put_float(values, nulls, COL_EXCESS_BOUND, pattern->excess_bound);
 	values[COL_CONFOUNDERS] = confounders_of(cube, pattern);
-	values[COL_SAME] = same_of(cube, pattern);
+	values[COL_SAME] = names_of(cube, pattern->same, pattern->nsame);
 	put_float(values, nulls, COL_INFLATION, pattern->inflation);
+	put_float(values, nulls, COL_P_MARGINAL, pattern->p_marginal);
+	values[COL_FOLDED] = names_of(cube, pattern->folded, pattern->nfolded);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

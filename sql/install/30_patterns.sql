@@ -54,12 +54,14 @@ RETURNS TABLE (
   excess_bound double precision,
   confounders jsonb,
   same_as jsonb,
-  inflation double precision)
+  inflation double precision,
+  p_marginal double precision,
+  folded jsonb)
 AS 'MODULE_PATHNAME', 'failpat_sql_patterns'
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
 
 COMMENT ON FUNCTION fp_patterns(failure_cube, integer, double precision, integer, double precision, text, text) IS
-'The failure patterns of a cube, strongest evidence first: combinations of up to max_arity conditions that fail significantly more (direction worse), less (better) or either (both) often than the rest. check names the check whose failures are counted: NULL for any, * for each by itself.';
+'The failure patterns of a cube, strongest evidence first: combinations of up to max_arity conditions that fail significantly more (direction worse), less (better) or either (both) often than the rest. check names the check whose failures are counted: NULL for any, * for each by itself. p_value is the largest p of all tests that the pattern had to pass (against all others, within each more general combination, within the values of other dimensions, beside the other patterns); p_marginal is that of the first of them alone. same_as: other names of the same observations; folded: what also stands out, but not without this pattern.';
 
 CREATE FUNCTION fp_patterns(
   cubes failure_cube[],
@@ -97,12 +99,14 @@ RETURNS TABLE (
   excess_bound double precision,
   confounders jsonb,
   same_as jsonb,
-  inflation double precision)
+  inflation double precision,
+  p_marginal double precision,
+  folded jsonb)
 AS 'MODULE_PATHNAME', 'failpat_sql_patterns_stacked'
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
 
 COMMENT ON FUNCTION fp_patterns(failure_cube[], integer, double precision, integer, double precision, text, text) IS
-'The failure patterns of several cubes taken together, one for each stratum (a bucket of time, say), which is controlled for.';
+'The failure patterns of several cubes taken together, one for each stratum (a bucket of time, say), which is controlled for. Columns as those of fp_patterns of one cube.';
 
 CREATE FUNCTION fp_explain(
   cube failure_cube,
@@ -134,7 +138,7 @@ AS 'MODULE_PATHNAME', 'failpat_sql_explain'
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
 
 COMMENT ON FUNCTION fp_explain(failure_cube, jsonb, integer, double precision, integer, double precision, text, text) IS
-'Why a combination is, or is not, a pattern of the cube: each gate with its figures, the result last. Arguments as those of fp_patterns.';
+'Why a combination is, or is not, a pattern of the cube: each gate with its figures; the last row tells whether it is reported, or else the first gate that stopped it. Arguments as those of fp_patterns.';
 
 CREATE FUNCTION fp_explain(
   cubes failure_cube[],
@@ -166,7 +170,7 @@ AS 'MODULE_PATHNAME', 'failpat_sql_explain_stacked'
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
 
 COMMENT ON FUNCTION fp_explain(failure_cube[], jsonb, integer, double precision, integer, double precision, text, text) IS
-'Why a combination is, or is not, a pattern of these cubes, each of which is a stratum: each gate with its figures, the result last. Arguments as those of fp_patterns.';
+'Why a combination is, or is not, a pattern of these cubes, each of which is a stratum: each gate with its figures; the last row tells whether it is reported, or else the first gate that stopped it. Arguments as those of fp_patterns.';
 
 CREATE FUNCTION fp_ladder(
   cube failure_cube,

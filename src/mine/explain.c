@@ -37,8 +37,14 @@ typedef struct Explainer
 	FpGate				 gate;
 	FpCover				*cover;
 	FpCount				 count;
-	bool				 failed;
 	FpExplanation		*result;
+
+	/* as in fp_items_generalise; refines: at the level of refinements */
+	FpCover *general[FP_MAX_GENERALISATIONS];
+	int		 item[FP_MAX_GENERALISATIONS];
+	int		 which[FP_MAX_GENERALISATIONS]; /* wider[], or -1: without it */
+	int		 ngeneral;
+	uint32	 refines;
 } Explainer;
 
 static FpExplainRow *
@@ -101,8 +107,8 @@ count_of(const Explainer *ex, const FpCover *cover)
 }
 
 /* Does a combination of the order below, with these counts, pass by itself? */
-static double
-refine_shift(const Explainer *ex, FpCount whole)
+static bool
+is_refined(const Explainer *ex, FpCount whole)
 {
 	const FpScreen *screen = ex->run.screen;
 
@@ -114,9 +120,38 @@ refine_shift(const Explainer *ex, FpCount whole)
 			candidate->direction == ex->candidate.direction &&
 			candidate->count.n == whole.n && candidate->count.f == whole.f &&
 			fp_screen_passes_first(screen, candidate))
-			return fp_screen_refine_shift(screen, &ex->candidate);
+			return true;
 	}
-	return 0;
+	return false;
+}
+
+static double
+refine_shift(const Explainer *ex)
+{
+	return fp_screen_refine_shift(ex->run.screen, &ex->candidate);
+}
+
+/* Lists the generalisations. */
+static void
+find_general(Explainer *ex)
+{
+	uint32 all = (1u << ex->nitems) - 1;
+
+	for (int i = 0; i < ex->nitems; i++)
+		for (int w = -1; w < 2; w++)
+		{
+			int n = ex->ngeneral;
+
+			if (w < 0 ? ex->nitems == 1 : ex->items[i].wider[w] == NULL)
+				continue;
+			ex->general[n] = cover_of(ex, all & ~(1u << i),
+									  w < 0 ? NULL : ex->items[i].wider[w]);
+			ex->item[n] = i;
+			ex->which[n] = w;
+			if (w < 0 && is_refined(ex, count_of(ex, ex->general[n])))
+				ex->refines |= 1u << n;
+			ex->ngeneral++;
+		}
 }
 
 /* one test of part against the rest of whole */
@@ -144,7 +179,6 @@ test_row(Explainer *ex, FpExplainRow *row, FpCount whole, double shift,
 			fp_gate_log_p(gate.direction, ex->count, whole) / inflation;
 		row->passed = fp_gate_pass(&gate, ex->count, whole, &log_p);
 	}
-	ex->failed |= !row->passed;
 }
 
 static void
@@ -152,28 +186,15 @@ explain_parts(Explainer *ex, double inflation)
 {
 	uint32 all = (1u << ex->nitems) - 1;
 
-	for (int i = 0; i < ex->nitems; i++)
+	for (int g = 0; g < ex->ngeneral; g++)
 	{
-		if (ex->nitems > 1)
-		{
-			FpExplainRow *row = add_row(ex, FP_STEP_PRODUCTIVE);
-			FpCount whole = count_of(ex, cover_of(ex, all & ~(1u << i), NULL));
+		FpExplainRow *row =
+			add_row(ex, ex->which[g] < 0 ? FP_STEP_PRODUCTIVE : FP_STEP_WIDER);
 
-			row->item = i;
-			test_row(ex, row, whole, refine_shift(ex, whole), inflation);
-		}
-		for (int w = 0; w < 2; w++)
-			if (ex->items[i].wider[w] != NULL)
-			{
-				FpExplainRow *row = add_row(ex, FP_STEP_WIDER);
-
-				row->item = i;
-				row->which = w;
-				test_row(ex, row,
-						 count_of(ex, cover_of(ex, all & ~(1u << i),
-											   ex->items[i].wider[w])),
-						 0, inflation);
-			}
+		row->item = ex->item[g];
+		row->which = ex->which[g];
+		test_row(ex, row, count_of(ex, ex->general[g]),
+				 ex->refines & (1u << g) ? refine_shift(ex) : 0, inflation);
 	}
 	for (uint32 mask = 1; mask < all; mask += 2)
 	{
@@ -201,14 +222,46 @@ explain_parts(Explainer *ex, double inflation)
 		/* what the parts let expect, as failures of as many trials */
 		row->other_trials = ex->count.n;
 		row->other_failures = (int64) (expected * (double) ex->count.n + 0.5);
-		ex->failed |= !row->passed;
 	}
+}
+
+/* the first row that is not passed, or -1 */
+static int
+first_failed(const Explainer *ex)
+{
+	for (int i = 0; i < ex->result->nrows; i++)
+		if (!ex->result->rows[i].passed)
+			return i;
+	return -1;
+}
+
+/* within what those patterns cut out; whole is NULL for all */
+static bool
+test_within(Explainer *ex, FpExplainRow *row, FpCover *whole, bool refined,
+			const FpOverlap *relevant, int n, double inflation)
+{
+	FpStrataTest test = fp_select_within(ex->selection, &ex->gate, ex->cover,
+										 whole, relevant, n, ex->scratch);
+
+	row->risk_ratio = test.risk_ratio;
+	row->rr_lower = test.rr_lower;
+	row->rr_upper = test.rr_upper;
+	row->log_p = test.log_p / inflation;
+	row->log_level =
+		ex->gate.log_level / inflation + (refined ? refine_shift(ex) : 0);
+	row->passed = row->log_p <= row->log_level &&
+				  (ex->gate.direction == FP_BETTER
+					   ? test.rr_upper * ex->gate.min_risk_ratio <= 1
+					   : test.rr_lower >= ex->gate.min_risk_ratio);
+	return row->passed;
 }
 
 static void
 explain_redundant(Explainer *ex, double inflation)
 {
-	FpOverlap relevant[FP_MAX_RELEVANT];
+	FpOverlap relevant[FP_MAX_RELEVANT], beside[FP_MAX_RELEVANT];
+	int		  nbeside = 0, nother = 0;
+	bool	  refines_one = false;
 	int		  n =
 		fp_select_relevant(ex->selection, ex->cover, relevant, ex->scratch);
 
@@ -217,28 +270,47 @@ explain_redundant(Explainer *ex, double inflation)
 		FpSelected	 *other = ex->selection->patterns[relevant[i].pattern];
 		FpCount		  theirs = other->candidate.count;
 		FpExplainRow *row;
-		FpStrataTest  test;
+		bool		  refined = false;
 		double		  shared = (double) relevant[i].count.n;
 
 		/* itself, or another name of it: see the result */
 		if (shared >= 0.98 * (double) (ex->count.n + theirs.n) - 0.98 * shared)
 			continue;
+		for (int g = 0; g < ex->ngeneral; g++)
+		{
+			FpCount whole = count_of(ex, ex->general[g]);
+
+			refined |= (ex->refines & (1u << g)) != 0 && whole.n == theirs.n &&
+					   whole.f == theirs.f;
+		}
+		refines_one |= refined;
+		if (shared < 0.98 * (double) ex->count.n)
+			beside[nbeside++] = relevant[i];
+		relevant[nother++] = relevant[i];
 		row = add_row(ex, FP_STEP_REDUNDANT);
 		row->pattern = relevant[i].pattern;
 		row->other_trials = theirs.n;
 		row->other_failures = theirs.f;
-		test = fp_select_within(ex->selection, &ex->gate, ex->cover, NULL,
-								&relevant[i], 1, ex->scratch);
-		row->risk_ratio = test.risk_ratio;
-		row->rr_lower = test.rr_lower;
-		row->rr_upper = test.rr_upper;
-		row->log_p = test.log_p / inflation;
-		row->log_level = ex->gate.log_level / inflation;
-		row->passed = test.log_p <= ex->gate.log_level &&
-					  (ex->gate.direction == FP_BETTER
-						   ? test.rr_upper * ex->gate.min_risk_ratio <= 1
-						   : test.rr_lower >= ex->gate.min_risk_ratio);
-		ex->failed |= !row->passed;
+		test_within(ex, row, NULL, refined, &relevant[i], 1, inflation);
+	}
+
+	/*
+	 * What counts is how it stands within all of them at once, also against
+	 * its generalisations.  That is told where nothing else has stopped it.
+	 */
+	if (first_failed(ex) >= 0)
+		return;
+	for (int g = nother > 1 ? -1 : 0; nother > 0 && g < ex->ngeneral; g++)
+	{
+		FpExplainRow *row = add_row(ex, FP_STEP_REDUNDANT_ALL);
+
+		row->item = g < 0 ? -1 : ex->item[g];
+		row->which = g < 0 ? -1 : ex->which[g];
+		if (test_within(ex, row, g < 0 ? NULL : ex->general[g],
+						g < 0 ? refines_one : (ex->refines & (1u << g)) != 0,
+						g < 0 ? relevant : beside, g < 0 ? nother : nbeside,
+						inflation))
+			ex->result->nrows--;
 	}
 }
 
@@ -246,22 +318,16 @@ static void
 explain_confounders(Explainer *ex, FpTallier *tallier, FpCluster *cluster,
 					double inflation)
 {
-	FpCover		 *general[FP_MAX_ARITY];
-	int			  ngeneral = 0;
 	uint64		  dims = 0;
-	uint32		  all = (1u << ex->nitems) - 1;
 	double		  log_p = -INFINITY;
 	FpConfounder *confounders;
 	int			  n;
 
 	for (int i = 0; i < ex->nitems; i++)
-	{
 		dims |= UINT64CONST(1) << ex->items[i].dim;
-		if (ex->nitems > 1)
-			general[ngeneral++] = cover_of(ex, all & ~(1u << i), NULL);
-	}
-	fp_confound(tallier, &ex->gate, 0, 0, cluster, dims, ex->cover, general,
-				ngeneral, &log_p, &confounders, &n, ex->scratch, ex->scratch);
+	fp_confound(tallier, &ex->gate, refine_shift(ex) * inflation, ex->refines,
+				cluster, dims, ex->cover, ex->general, ex->ngeneral, &log_p,
+				&confounders, &n, ex->scratch, ex->scratch);
 	for (int i = 0; i < n; i++)
 	{
 		const FpConfounder *confounder = &confounders[i];
@@ -277,7 +343,6 @@ explain_confounders(Explainer *ex, FpTallier *tallier, FpCluster *cluster,
 		row->log_level = ex->gate.log_level / inflation;
 		row->passed = confounder->verdict == FP_SUPPORTED ||
 					  (confounder->verdict == FP_NOT_IDENTIFIABLE && !time);
-		ex->failed |= !row->passed;
 	}
 }
 
@@ -327,6 +392,10 @@ explain_result(Explainer *ex)
 	}
 	row->passed = row->explained == FP_REPORTED ||
 				  row->explained == FP_REPORTED_AS_OTHER;
+	/* this row itself is the last one */
+	row->stopped = row->passed ? -1 : first_failed(ex);
+	if (row->stopped == ex->result->nrows - 1)
+		row->stopped = -1;
 }
 
 FpExplanation *
@@ -347,10 +416,10 @@ fp_explain(const FpCube *cube, const FpMineOptions *options,
 	ex->nitems = nitems;
 	ex->scratch = working;
 	ex->result = fp_alloc0_array(arena, FpExplanation, 1);
-	ex->result->rows =
-		fp_alloc0_array(arena, FpExplainRow,
-						2 + 3 * FP_MAX_ARITY + (1 << FP_MAX_ARITY) +
-							FP_MAX_RELEVANT + FP_MAX_DIMS + 1);
+	ex->result->rows = fp_alloc0_array(arena, FpExplainRow,
+									   2 + 2 * FP_MAX_GENERALISATIONS + 1 +
+										   (1 << FP_MAX_ARITY) +
+										   FP_MAX_RELEVANT + FP_MAX_DIMS + 1);
 	if (fp_run(cube, NULL, false, options, working, &ex->run))
 	{
 		FpCluster  cluster;
@@ -372,7 +441,6 @@ fp_explain(const FpCube *cube, const FpMineOptions *options,
 		row->other_trials = ex->run.tally->min_trials;
 		row->passed = ex->count.n >= ex->run.tally->min_trials &&
 					  nitems <= options->max_arity;
-		ex->failed |= !row->passed;
 		if (ex->count.n > 0)
 		{
 			inflation = fp_cluster_inflation(tallier, &cluster, ex->cover,
@@ -382,6 +450,7 @@ fp_explain(const FpCube *cube, const FpMineOptions *options,
 			row = add_row(ex, FP_STEP_MARGINAL);
 			test_row(ex, row, ex->run.tally->total, 0, inflation);
 			effect = row->passed;
+			find_general(ex);
 			explain_parts(ex, inflation);
 			explain_redundant(ex, inflation);
 			/* where there is no effect, nothing needs to explain it */

@@ -24,14 +24,16 @@ typedef struct FpExplainItem
 
 typedef enum FpStep
 {
-	FP_STEP_SIZE,		 /* enough trials? */
-	FP_STEP_MARGINAL,	 /* A: against all others */
-	FP_STEP_PRODUCTIVE,	 /* B: within the combination without "item" */
-	FP_STEP_WIDER,		 /* B: within a wider range of "item" */
-	FP_STEP_INTERACTION, /* E: beyond its parts, of which "items" is one */
-	FP_STEP_REDUNDANT,	 /* D: within what is accepted, see "pattern" */
-	FP_STEP_CONFOUNDER,	 /* C: within the values of "dim" */
-	FP_STEP_RESULT		 /* is it in the list? */
+	FP_STEP_SIZE,		   /* enough trials? */
+	FP_STEP_MARGINAL,	   /* A: against all others */
+	FP_STEP_PRODUCTIVE,	   /* B: within the combination without "item" */
+	FP_STEP_WIDER,		   /* B: within a wider range of "item" */
+	FP_STEP_INTERACTION,   /* E: beyond its parts, of which "items" is one */
+	FP_STEP_REDUNDANT,	   /* D: within what is accepted, see "pattern" */
+	FP_STEP_REDUNDANT_ALL, /* D: within all of it at once; "item" >= 0: and
+							* within the combination without it, or wider */
+	FP_STEP_CONFOUNDER,	   /* C: within the values of "dim" */
+	FP_STEP_RESULT		   /* is it in the list? */
 } FpStep;
 
 /* Results of FP_STEP_RESULT. */
@@ -49,6 +51,7 @@ typedef struct FpExplainRow
 	bool   passed;
 	int	   item;	/* _PRODUCTIVE, _WIDER: number; */
 	int	   which;	/* _WIDER: 0 or 1, the one of wider[] */
+	int	   stopped; /* _RESULT: the first row not passed, or -1 */
 	uint32 items;	/* _INTERACTION: mask of one of the parts */
 	int	   dim;		/* _CONFOUNDER */
 	int	   pattern; /* of the patterns returned, or -1 */

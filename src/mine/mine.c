@@ -177,6 +177,12 @@ tell_pattern(const FpScreen *screen, const FpSelected *selected,
 		fp_alloc_array(arena, FpPatternName, selected->naliases + 1);
 	for (int i = 0; i < selected->naliases; i++)
 		fp_tell_items(screen->tally, &selected->aliases[i], &pattern->same[i]);
+	pattern->nfolded = selected->nfolded;
+	pattern->folded =
+		fp_alloc_array(arena, FpPatternName, selected->nfolded + 1);
+	for (int i = 0; i < selected->nfolded; i++)
+		fp_tell_items(screen->tally, &selected->folded[i],
+					  &pattern->folded[i]);
 	pattern->arity = candidate->order;
 	pattern->direction = candidate->direction;
 	pattern->trials = count.n;
@@ -195,7 +201,12 @@ tell_pattern(const FpScreen *screen, const FpSelected *selected,
 	pattern->rr_lower = ratio.lower;
 	pattern->rr_upper = ratio.upper;
 	pattern->inflation = selected->inflation;
-	pattern->log_p_value = candidate->log_p / selected->inflation;
+	pattern->log_p_value =
+		fmax(candidate->log_p, selected->log_redundant) / selected->inflation;
+	pattern->p_marginal =
+		fmax(exp(fp_gate_log_p(candidate->direction, count, total) /
+				 selected->inflation),
+			 DBL_MIN);
 	/* never 0: there is no such probability */
 	pattern->p_value = fmax(exp(pattern->log_p_value), DBL_MIN);
 	pattern->llr = candidate->llr;
@@ -365,7 +376,8 @@ fp_run(const FpCube *cube, const FpFold *fold, bool may_fold,
 										   fp_screen_level(screen, candidate));
 			nchosen++;
 		}
-		run->ncandidates += nchosen;
+		for (int64 i = 0; i < nchosen; i++)
+			run->ncandidates += fp_screen_passes_first(screen, &chosen[i]);
 		run->selections[d] =
 			fp_select(screen, screen->directions[d], chosen, nchosen, arena);
 	}

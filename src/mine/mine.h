@@ -136,6 +136,7 @@ typedef struct FpPattern
 	double baseline_rate;	   /* of all observations */
 	double risk_ratio;		   /* against the complement, */
 	double rr_lower, rr_upper; /* score interval */
+	double p_marginal;		   /* exact, against the complement */
 	double p_value;			   /* largest of all gates' */
 	double log_p_value;
 	double q_value; /* Benjamini-Hochberg, over all tests */
@@ -170,6 +171,13 @@ typedef struct FpPattern
 	/* other combinations of (nearly) the same observations */
 	int			   nsame;
 	FpPatternName *same;
+
+	/*
+	 * Combinations that are significant by themselves, and of which nothing is
+	 * left but for this one: the strongest
+	 */
+	int			   nfolded;
+	FpPatternName *folded;
 } FpPattern;
 
 typedef struct FpMineResult
@@ -183,7 +191,7 @@ typedef struct FpMineResult
 	double level[FP_MAX_ARITY + 1]; /* p a pattern must reach, by arity */
 	double interval_level[FP_MAX_ARITY + 1]; /* the same for "3-5" ranges */
 	int64  ntests[FP_MAX_ARITY + 1];		 /* hypotheses counted, by arity */
-	int64  ncandidates;						 /* passed gate A */
+	int64  ncandidates; /* passed gates A, B and E in a single step */
 } FpMineResult;
 
 /* failures by cell of a check, or of FP_ANY_CHECK; not to be changed */

@@ -305,6 +305,7 @@ not_explained(FpSelector *sel, FpSelected *selected, const FpOverlap *relevant,
 	FpGate	  refining = gate;
 	FpOverlap partial[FP_MAX_RELEVANT];
 	int		  npartial = 0;
+	double	  largest = -INFINITY;
 	double shift = fp_screen_refine_shift(sel->screen, &selected->candidate) *
 				   selected->inflation;
 
@@ -334,9 +335,9 @@ not_explained(FpSelector *sel, FpSelected *selected, const FpOverlap *relevant,
 						   g < 0 ? relevant : partial,
 						   g < 0 ? nrelevant : npartial, &log_p))
 			return false;
-		selected->candidate.log_p =
-			fmax(selected->candidate.log_p, refined ? log_p - shift : log_p);
+		largest = fmax(largest, refined ? log_p - shift : log_p);
 	}
+	selected->log_redundant = fmax(selected->log_redundant, largest);
 	return true;
 }
 
@@ -536,6 +537,7 @@ accept(FpSelector *sel, const FpSelected *chosen)
 				!not_explained(sel, earlier, relevant, n))
 			{
 				earlier->dropped = true;
+				earlier->dropped_for = number;
 				fell = true;
 				break;
 			}
@@ -597,6 +599,7 @@ typedef struct Waiting
 	double		 log_level; /* at which it was looked at; -INFINITY: not yet */
 	bool		 refused;	/* by accepted patterns */
 	bool		 near;		/* by a p that Holm's steps may still let pass */
+	int			 folded_into; /* the one with the largest part in it */
 } Waiting;
 
 /* Is there a reason to look at it (again)? */
@@ -667,6 +670,7 @@ select_batch(FpSelector *sel, Waiting **batch, int n)
 		const FpCandidate *candidate = batch[i]->candidate;
 
 		chosen[i].candidate = *candidate;
+		chosen[i].log_redundant = -INFINITY;
 		chosen[i].ngeneral =
 			fp_items_generalise(sel->tally, &candidate->items, general);
 		chosen[i].general =
@@ -712,7 +716,10 @@ select_batch(FpSelector *sel, Waiting **batch, int n)
 		if (passes_clustered(sel, &chosen[i]))
 		{
 			if (!not_explained(sel, &chosen[i], relevant, nrelevant))
+			{
 				batch[i]->refused = true;
+				batch[i]->folded_into = relevant[0].pattern;
+			}
 			else if (not_confounded(sel, &chosen[i]))
 			{
 				fell |= accept(sel, &chosen[i]);
@@ -722,6 +729,69 @@ select_batch(FpSelector *sel, Waiting **batch, int n)
 		batch[i]->near = sel->near;
 	}
 	return fell;
+}
+
+/*
+ * Patterns that fell are nothing that others must be told from any more: the p
+ * of gate D is that against those that are left.
+ */
+static void
+test_against_rest(FpSelector *sel)
+{
+	FpSelection *selection = sel->selection;
+	bool		 fell = false;
+
+	for (int t = 0; t < selection->n; t++)
+		fell |= selection->patterns[t]->dropped;
+	sel->scratch = fp_arena_create(sel->arena, "failpat last look");
+	for (int t = 0; fell && t < selection->n; t++)
+	{
+		FpSelected *pattern = selection->patterns[t];
+		double		before = pattern->log_redundant;
+		FpOverlap	relevant[FP_MAX_RELEVANT];
+		int			n;
+
+		if (pattern->dropped || before == -INFINITY)
+			continue;
+		n = find_relevant(sel, pattern->cover, t, relevant);
+		pattern->log_redundant = -INFINITY;
+		if (!not_explained(sel, pattern, relevant, n))
+			pattern->log_redundant = before;
+	}
+	for (int i = 0; i < sel->nkept; i++)
+		sel->kept[i]->class_version = -1;
+	fp_arena_delete(sel->scratch);
+}
+
+static void
+add_folded(FpSelector *sel, int number, const FpItems *items)
+{
+	FpSelected *pattern = sel->selection->patterns[number];
+
+	/* what it was folded into may itself have been: later ones explain it */
+	while (pattern->dropped)
+		pattern = sel->selection->patterns[pattern->dropped_for];
+	if (pattern->folded == NULL)
+		pattern->folded = fp_alloc_array(sel->arena, FpItems, FP_MAX_FOLDED);
+	if (pattern->nfolded < FP_MAX_FOLDED)
+		pattern->folded[pattern->nfolded++] = *items;
+}
+
+/* Tells each pattern of what it stands for. */
+static void
+fold(FpSelector *sel, const Waiting *waiting, int64 nwaiting)
+{
+	for (int t = 0; t < sel->selection->n; t++)
+	{
+		FpSelected *pattern = sel->selection->patterns[t];
+
+		if (pattern->dropped)
+			add_folded(sel, pattern->dropped_for, &pattern->candidate.items);
+	}
+	for (int64 i = 0; i < nwaiting; i++)
+		if (waiting[i].refused)
+			add_folded(sel, waiting[i].folded_into,
+					   &waiting[i].candidate->items);
 }
 
 FpSelection *
@@ -785,6 +855,8 @@ fp_select(FpScreen *screen, FpDirection direction, FpCandidate *candidates,
 			first += n;
 		}
 	}
+	test_against_rest(sel);
+	fold(sel, waiting, ncandidates);
 	return sel->selection;
 }
 

@@ -20,7 +20,9 @@ typedef struct FpSelected
 	int			ngeneral;
 	FpCover	  **general;   /* its immediate generalisations */
 	double		inflation; /* of variances, by clusters */
-	bool		dropped;   /* explained by what came after it */
+	double log_redundant;  /* the largest p of gate D, -INFINITY: not asked */
+	bool   dropped;		   /* explained by what came after it, */
+	int	   dropped_for;	   /* .. which is that pattern */
 
 	/* the stratified tests of gate C, in the order of dimensions */
 	int			  nconfounders;
@@ -29,7 +31,17 @@ typedef struct FpSelected
 	/* other combinations of the same observations */
 	int		 naliases;
 	FpItems *aliases;
+
+	/*
+	 * Combinations that pass by themselves, and of which nothing is left but
+	 * for this pattern, the strongest first
+	 */
+	int		 nfolded;
+	FpItems *folded;
 } FpSelected;
+
+/* So many of them are told. */
+#define FP_MAX_FOLDED 10
 
 /* A part of a combination that an accepted pattern holds too. */
 typedef struct FpOverlap
