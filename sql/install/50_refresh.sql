@@ -73,6 +73,8 @@ CREATE TABLE failure_patterns (
     rr_upper double precision,
     p_value double precision,
     q_value double precision,
+    excess_per_week double precision,
+    excess_per_week_lower double precision,
     severity text NOT NULL DEFAULT 'low',
     status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'resolved', 'inactive')),
     first_detected_at timestamptz NOT NULL DEFAULT now(),
@@ -111,8 +113,12 @@ COMMENT ON COLUMN failure_patterns.baseline_rate IS 'rate of all observations of
 COMMENT ON COLUMN failure_patterns.risk_ratio IS 'rate against that of all others';
 COMMENT ON COLUMN failure_patterns.rr_lower IS 'lower bound of the risk ratio';
 COMMENT ON COLUMN failure_patterns.rr_upper IS 'upper bound of the risk ratio';
-COMMENT ON COLUMN failure_patterns.p_value IS 'how likely chance alone does this';
+COMMENT ON COLUMN failure_patterns.p_value IS
+    'how likely chance alone does this: the largest p of all tests that it had to pass (fp_explain shows each)';
 COMMENT ON COLUMN failure_patterns.q_value IS 'the same, given how many combinations were looked at';
+COMMENT ON COLUMN failure_patterns.excess_per_week IS
+    'failures beyond those at the rate of all others, by the weeks from the first to the last bucket of the window; NULL where its data have gone';
+COMMENT ON COLUMN failure_patterns.excess_per_week_lower IS 'the same at the lower bound of its rate, at least 0';
 COMMENT ON COLUMN failure_patterns.severity IS 'high, medium or low';
 COMMENT ON COLUMN failure_patterns.status IS
     'active; resolved: no longer elevated; inactive: its data have gone, or another pattern says it better';

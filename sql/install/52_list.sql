@@ -512,6 +512,18 @@ BEGIN
     WHERE e.pattern_id = f.id AND f.source = src.source AND NOT e.shown AND f.status = 'inactive';
     UPDATE fp_evidence e SET shown = true FROM failure_patterns f
     WHERE f.id = e.pattern_id AND f.source = src.source AND NOT e.shown;
+    -- whole buckets, so that it does not change while nothing comes in
+    UPDATE failure_patterns f SET excess_per_week = x.excess, excess_per_week_lower = x.least
+    FROM (SELECT p.id, (p.failure_count - p.total_count * r.rest) / w.weeks AS excess,
+              greatest(p.total_count * (p.rate_lower - r.rest), 0) / w.weeks AS least
+          FROM failure_patterns p
+          LEFT JOIN (SELECT extract(epoch FROM max(c.bucket) + src.bucket - min(c.bucket)) / 604800.0::float8 AS weeks
+                     FROM fp_cubes c
+                     WHERE c.source = src.source AND c.bucket > now() - src.bucket - src.window_length) w ON p.status <> 'inactive'
+          CROSS JOIN LATERAL (SELECT CASE WHEN p.risk_ratio = 'Infinity' THEN 0 WHEN p.risk_ratio > 0 THEN p.failure_rate / p.risk_ratio
+                                  ELSE p.baseline_rate END AS rest) r
+          WHERE p.source = src.source AND p.conditions IS NOT NULL) x
+    WHERE f.id = x.id AND (f.excess_per_week, f.excess_per_week_lower) IS DISTINCT FROM (x.excess, x.least);
 END
 $fn$;
 COMMENT ON FUNCTION fp_judge(text, bigint[]) IS

@@ -10,7 +10,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET LOCAL search_path = failpat, public, tap;
-SELECT plan(58);
+SELECT plan(61);
 
 -- Days are counted from the newest complete one, day 0, back: -1, -2, ...
 CREATE TABLE runs (
@@ -76,6 +76,14 @@ SELECT is(round(ln(f.e_value)::numeric, 6),
            FROM runs WHERE what = 'old' AND day_start(day) > e.promoted_through AND day < 0 GROUP BY day) d),
     'the e-value is that of the closed buckets after promotion')
 FROM failure_patterns f JOIN fp_evidence e ON e.pattern_id = f.id WHERE f.source = 'old';
+-- excess: what fails beyond the rate of all others, by the weeks of the window
+CREATE FUNCTION excess(called text, since int) RETURNS numeric LANGUAGE sql AS $$
+    SELECT round((x - n * (allx - x)::numeric / (alln - n)) / (1 - since) * 7, 6)
+    FROM (SELECT count(*) FILTER (WHERE '3' = ANY (lora) AND ch = '2') AS n, count(*) FILTER (WHERE '3' = ANY (lora) AND ch = '2' AND failed) AS x,
+              count(*) AS alln, count(*) FILTER (WHERE failed) AS allx
+          FROM runs WHERE what = called AND day >= since) d $$;
+SELECT is((SELECT round(excess_per_week::numeric, 6) FROM failure_patterns WHERE source = 'old'), excess('old', -79), 'excess failures per week');
+SELECT ok((SELECT excess_per_week_lower > 0 AND excess_per_week_lower < excess_per_week FROM failure_patterns WHERE source = 'old'), 'at least so many');
 SELECT is((SELECT last_occurrence FROM failure_patterns WHERE source = 'old'),
     (SELECT max(day_start(day) + interval '1 hour') FROM runs WHERE what = 'old' AND failed AND '3' = ANY (lora) AND ch = '2'), 'last occurrence');
 CREATE TEMP TABLE before AS SELECT f.*, e.wealth, f.ctid AS at FROM failure_patterns f JOIN fp_evidence e ON e.pattern_id = f.id WHERE f.source = 'old';
@@ -89,6 +97,11 @@ SELECT is(state('old', 'l:3:ch:2'), 'active candidate', 'a pattern that was dele
 UPDATE fp_sources SET min_trials = 100000 WHERE source = 'old';
 SELECT fp_refresh_now('old');
 SELECT is((SELECT status FROM failure_patterns WHERE source = 'old'), 'inactive', '... and settings that change are heeded');
+ROLLBACK TO deleted;
+UPDATE fp_sources SET window_length = '28 days' WHERE source = 'old';
+SELECT fp_refresh_now('old');
+SELECT is((SELECT round(excess_per_week::numeric, 6) FROM failure_patterns WHERE source = 'old'),
+    excess('old', (SELECT min(day) FROM runs WHERE day_start(day) > now() - interval '29 days')), 'those of the weeks of the window only');
 ROLLBACK TO deleted;
 SELECT is((SELECT count(*) FROM fp_pattern_buckets b JOIN failure_patterns f ON f.id = b.pattern_id WHERE f.source = 'old'), 80::bigint,
     'counted in each bucket of the window');
