@@ -77,8 +77,10 @@ DECLARE
     pair text[];
     result failure_cube;
 BEGIN
-    -- the pair that holds these one or two dimensions, if pairs are kept
-    IF fp_window_cube.conditions = '{}' THEN
+    -- the pair that holds these one or two dimensions, if pairs are kept; sets are
+    -- many in every bucket, and longer spans hold them once
+    IF fp_window_cube.conditions = '{}' AND NOT EXISTS (
+        SELECT FROM fp_dimensions d WHERE d.source = s.source AND d.kind = 'set' AND d.name = ANY (fp_window_cube.dims)) THEN
         SELECT ARRAY[a.name, b.name] INTO pair
         FROM fp_dimensions a JOIN fp_dimensions b ON b.source = a.source AND b.name > a.name
         WHERE a.source = s.source AND ARRAY[a.name, b.name]::text[] @> fp_window_cube.dims
