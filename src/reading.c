@@ -418,11 +418,15 @@ failpat_read_labels(PG_FUNCTION_ARGS)
 static char *
 row_json_sql(Oid relid, const char *alias)
 {
-	Relation	   rel = relation_open(relid, AccessShareLock);
-	TupleDesc	   desc = RelationGetDescr(rel);
+	Relation	   rel = try_relation_open(relid, AccessShareLock);
+	TupleDesc	   desc;
 	StringInfoData sql;
 	const char	  *separator = "";
 
+	if (rel == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("there is no relation with OID %u", relid)));
+	desc = RelationGetDescr(rel);
 	alias = quote_identifier(alias);
 	initStringInfo(&sql);
 	appendStringInfoString(

@@ -1,0 +1,131 @@
+-- Every function of failpat, called with what nobody should call it with: NULL,
+-- empty, extreme, not a number, infinite, huge, wrong names. An error of the
+-- right class is a good answer; an internal error (class XX), a crash, a
+-- statement that does not end or an error without a class of its own is not.
+\set QUIET 1
+\set ON_ERROR_STOP 1
+\pset format unaligned
+\pset tuples_only true
+\pset pager off
+SET client_min_messages = error;
+CREATE EXTENSION failpat;
+SET search_path = public, tap;
+SET statement_timeout = '20s';
+SELECT plan(5);
+
+-- something to be wrong about
+CREATE TABLE gates (id bigint PRIMARY KEY, lora text[], pos int, failed boolean, at timestamptz DEFAULT '2026-05-01 12:00+00');
+CREATE VIEW seen AS SELECT id AS source_key, id AS obs_key, at AS observed_at, failed, CASE WHEN failed THEN '{x}'::text[] ELSE '{}' END AS failed_checks,
+    lora, pos AS segment_position FROM gates;
+SELECT fp_attach('segments', 'seen', '{"public.gates": "id"}', refresh => 'manual') \g /dev/null
+INSERT INTO gates SELECT g, ARRAY[(g % 10)::text], g / 10 % 12 + 1, g % 10 = 9 AND g / 10 % 12 + 1 >= 6 OR g % 97 = 0 FROM generate_series(1, 3000) g;
+CALL fp_refresh();
+CREATE TABLE cubes AS SELECT cube FROM fp_cubes LIMIT 1;
+
+-- what a type is called with: text that stands for the value
+CREATE FUNCTION samples(type regtype) RETURNS text[] LANGUAGE sql AS $$
+    SELECT ARRAY['NULL'] || CASE type::text
+        WHEN 'boolean' THEN '{true,false}'
+        WHEN 'smallint' THEN ARRAY['0::smallint', '-1::smallint', '32767::smallint']
+        WHEN 'integer' THEN ARRAY['0', '1', '-1', '3', '2147483647', '(-2147483648)']
+        WHEN 'bigint' THEN ARRAY['0::bigint', '1::bigint', '-1::bigint', '9223372036854775807', '(-9223372036854775808)', '4503599627370497']
+        WHEN 'real' THEN ARRAY['''NaN''::real', '0::real']
+        WHEN 'double precision' THEN ARRAY['0::float8', '0.5::float8', '0.95::float8', '1::float8', '-1::float8', '''NaN''::float8', '''Infinity''::float8', '''-Infinity''::float8', '1e308::float8', '5e-324::float8']
+        WHEN 'numeric' THEN ARRAY['''NaN''::numeric', '1e300::numeric']
+        WHEN 'text' THEN ARRAY['''''', '''segments''', '''lora''', '''segment_position''', '''no such''', 'repeat(''x'', 100000)', 'E''\u00fc"; --''', '''x''', '''worse''', '''wilson''']
+        WHEN 'name' THEN ARRAY['''public''::name', '''no such''::name']
+        WHEN '"char"' THEN ARRAY['''x''::"char"']
+        WHEN 'text[]' THEN ARRAY['''{}''::text[]', '''{NULL}''::text[]', '''{lora}''::text[]', '''{lora,lora,segment_position}''::text[]', '''{{a,b},{c,d}}''::text[]',
+            '(SELECT array_agg(g::text) FROM generate_series(1, 20000) g)', '''[5:6]={a,b}''::text[]']
+        WHEN 'bigint[]' THEN ARRAY['''{}''::bigint[]', '''{NULL,1}''::bigint[]', '''{9223372036854775807,-1}''::bigint[]', '''{{1},{2}}''::bigint[]']
+        WHEN 'integer[]' THEN ARRAY['''{}''::int[]', '''{NULL}''::int[]', '''{1,-1}''::int[]']
+        WHEN 'boolean[]' THEN ARRAY['''{}''::boolean[]', '''{NULL,t}''::boolean[]']
+        WHEN 'double precision[]' THEN ARRAY['''{}''::float8[]', '''{NULL}''::float8[]', '''{NaN}''::float8[]', '''{3,2,1}''::float8[]', '''{Infinity}''::float8[]', '''{4,7}''::float8[]']
+        WHEN 'jsonb' THEN ARRAY['''{}''::jsonb', '''null''::jsonb', '''[]''::jsonb', '''1''::jsonb', '''{"lora": "9"}''::jsonb', '''{"lora": ["9", "8"], "segment_position": {"min": 6}}''::jsonb',
+            '''{"lora": {"min": 1e400}}''::jsonb', '''{"segment_position": {"min": "x"}}''::jsonb', '''{"no such": "1"}''::jsonb', '''{"lora": {"a": {"b": [null]}}}''::jsonb',
+            '(SELECT jsonb_object_agg(g::text, g) FROM generate_series(1, 2000) g)', 'jsonb_build_object(''lora'', repeat(''x'', 1000000))',
+            '(''{"lora": '' || repeat(''['', 1000) || repeat('']'', 1000) || ''}'')::jsonb']
+        WHEN 'jsonb[]' THEN ARRAY['''{}''::jsonb[]', '''{NULL}''::jsonb[]', 'ARRAY[''{"lora": "9"}'', ''[]'', ''null'']::jsonb[]']
+        WHEN 'json' THEN ARRAY['''{}''::json', '''[1, null]''::json']
+        WHEN 'timestamp with time zone' THEN ARRAY['''infinity''::timestamptz', '''-infinity''::timestamptz', '''4713-01-01 BC''::timestamptz', '''294276-12-31''::timestamptz', '''2026-05-01 12:00+00''::timestamptz']
+        WHEN 'timestamp with time zone[]' THEN ARRAY['''{}''::timestamptz[]', '''{NULL,infinity}''::timestamptz[]']
+        WHEN 'interval' THEN ARRAY['''0''::interval', '''-1 day''::interval', '''1 day''::interval', '''1 month''::interval', '''178000000 years''::interval', '''1 microsecond''::interval']
+        WHEN 'bytea' THEN ARRAY['''''::bytea', '''\x00''::bytea', '''\xffffffffffffffffffffffff''::bytea']
+        WHEN 'regclass' THEN ARRAY['''public.gates''::regclass', '0::regclass', '''pg_class''::regclass']
+        WHEN 'regprocedure' THEN ARRAY['0::regprocedure']
+        WHEN 'oid' THEN ARRAY['0::oid', '4294967295::oid', '''public.gates''::regclass::oid']
+        WHEN 'record' THEN ARRAY['ROW()', 'ROW(1, NULL, ''x''::text)', 'ROW(''NaN''::float8, ARRAY[1, 2])']
+        WHEN 'cstring' THEN ARRAY['''''::cstring', '''{}''::cstring', '''x''::cstring']
+        WHEN 'failure_cube' THEN ARRAY['(SELECT cube FROM cubes)', '(SELECT failure_cube(true, ''{}''::jsonb) FROM generate_series(1, 3))', '(SELECT failure_cube(true, ''{"lora": "1"}''::jsonb) FROM generate_series(1, 3))']
+        WHEN 'failure_cube[]' THEN ARRAY['''{}''::failure_cube[]', 'ARRAY[NULL]::failure_cube[]', 'ARRAY(SELECT cube FROM cubes, generate_series(1, 3))', 'ARRAY[[NULL, NULL]]::failure_cube[]']
+        WHEN 'fp_value' THEN ARRAY['''x''::fp_value', '''''::fp_value', '7::fp_value']
+        WHEN 'fp_value[]' THEN ARRAY['''{}''::fp_value[]', '''{NULL,x}''::fp_value[]']
+        WHEN 'anyelement' THEN ARRAY['1', '''x''::text', 'ARRAY[1]']
+        WHEN 'anyarray' THEN ARRAY['''{}''::int[]']
+        WHEN 'anycompatible' THEN ARRAY['1']
+        ELSE '{}' END
+$$;
+
+-- One row a call: pseudo-random, the same in every run. Aggregates and window
+-- functions have tests of their own; triggers and what takes "internal" refuse.
+CREATE TABLE calls AS
+WITH own AS (
+    SELECT p.oid, p.proname, p.prokind, p.proargtypes::oid[] AS types, p.pronargs AS n, p.pronargdefaults AS d
+    FROM pg_proc p JOIN pg_depend x ON x.classid = 'pg_proc'::regclass AND x.objid = p.oid AND x.deptype = 'e'
+        JOIN pg_extension e ON e.oid = x.refobjid AND e.extname = 'failpat'
+    WHERE p.prokind IN ('f', 'p') AND p.prorettype NOT IN ('trigger'::regtype, 'internal'::regtype, 'event_trigger'::regtype)
+      AND NOT 'internal'::regtype = ANY (p.proargtypes::oid[])
+      -- what ends or starts work in other backends is tested elsewhere
+      AND p.proname !~ '_(in|out|recv|send)$'
+), tries AS (
+    SELECT o.*, s.seed FROM own o CROSS JOIN generate_series(1, 40) s (seed)
+)
+SELECT t.oid, t.proname, t.prokind, t.seed, (
+        SELECT string_agg(CASE
+            WHEN a.i <= t.n AND array_length(samples(t.types[a.i - 1]::regtype), 1) IS NOT NULL
+            -- the first rounds change one argument at a time, which else are NULL
+            THEN (samples(t.types[a.i - 1]::regtype))[1 + (hashint8extended(a.i, t.seed * 7919 + hashtext(t.proname)) & 2147483647)
+                                                         % array_length(samples(t.types[a.i - 1]::regtype), 1)]
+                 || CASE WHEN t.types[a.i - 1]::regtype::text IN ('anyelement', 'anyarray', 'record', 'cstring', 'anycompatible') THEN ''
+                         ELSE '::' || t.types[a.i - 1]::regtype END
+            END, ', ' ORDER BY a.i)
+        FROM generate_series(1, t.n) a (i)) AS args, t.n
+FROM tries t;
+
+CREATE TABLE answers (proname text, call text, state text, message text, took interval);
+CREATE FUNCTION probe(c calls) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    call text := format(CASE c.prokind WHEN 'p' THEN 'CALL %s(%s)' ELSE 'SELECT count(*) FROM %s(%s)' END, c.oid::regproc, coalesce(c.args, ''));
+    began timestamptz := clock_timestamp();
+    state text := '00000';
+    message text;
+BEGIN
+    BEGIN
+        EXECUTE call;
+        RAISE EXCEPTION SQLSTATE 'FP000'; -- undo what it did
+    EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+        IF SQLSTATE <> 'FP000' THEN
+            state := SQLSTATE;
+            message := SQLERRM;
+        END IF;
+    END;
+    INSERT INTO answers VALUES (c.proname, left(call, 500), state, left(message, 300), clock_timestamp() - began);
+END $$;
+-- a statement a call, so that the time limit is a call's
+SELECT format('SELECT probe(c) FROM calls c WHERE oid = %s AND seed = %s', oid, seed) FROM calls WHERE n > 0 OR seed = 1 ORDER BY proname, oid, seed
+\o /dev/null
+\gexec
+\o
+
+SELECT cmp_ok((SELECT count(*)::int FROM answers), '>', 3000, 'that many calls');
+SELECT is((SELECT string_agg(DISTINCT call || ': ' || state || ' ' || message, E'\n') FROM answers WHERE state LIKE 'XX%' OR state IN ('57P01', '57P02', '53200')),
+    NULL, 'none ends in an internal error');
+SELECT is((SELECT string_agg(call, E'\n') FROM answers WHERE state = '57014'), NULL, 'each ends within 20 s');
+-- data exceptions, constraints, syntax and names, limits, wrong state, features,
+-- transactions: all that a caller can act on
+SELECT is((SELECT string_agg(DISTINCT state || ' ' || call || ' ' || message, E'\n') FROM answers WHERE left(state, 2) NOT IN ('00', '22', '42', '54', '55', '0A', '25', '2D', '23')
+    AND state <> '3F000'), NULL, 'each error is of a class that tells what to do');
+-- NULL keys and the like are said by us, not by a constraint of a table of ours
+SELECT is((SELECT string_agg(DISTINCT state || ' ' || call || ' ' || message, E'\n') FROM answers WHERE left(state, 2) = '23' AND message ~ 'fp_|failure_patterns'), NULL,
+    'no constraint of failpat''s own tables has to say it');
+SELECT * FROM finish();
