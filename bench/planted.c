@@ -3,10 +3,11 @@
  * planted.c
  *		What the miner makes of planted truth.
  *
- * usage: planted recall|structure|headline RUNS [OBSERVATIONS]
+ * usage: planted recall|structure|headline RUNS [OBSERVATIONS [KIND]]
  *
  *	- recall: plants of one kind, support and risk ratio; several in each data
  *	  set where they are small against it, without a value in common;
+ *	  (KIND: the number of one of them, from 0);
  *	- structure: one plant, and something else that goes with it;
  *	- headline: "LoRA 3 + Character 5 at segment 6+", 44 % against 8.6 %, in
  *	  0.07 % of the observations.
@@ -68,7 +69,7 @@ recall_cell(PlantKind kind, uint64 support, double ratio, int runs,
 }
 
 static void
-recall_tables(int runs, uint64 nrows)
+recall_tables(int runs, uint64 nrows, int only)
 {
 	static Score cells[PLANT_KINDS][SUPPORTS][RATIOS];
 	Score		 all = {0};
@@ -79,7 +80,7 @@ recall_tables(int runs, uint64 nrows)
 		printf(" ratio %g |", ratios[i]);
 	printf("\n|---|---|---|---|---|---|---|---|\n");
 	for (int kind = 0; kind < PLANT_KINDS; kind++)
-		for (size_t s = 0; s < SUPPORTS; s++)
+		for (size_t s = 0; s < SUPPORTS && (only < 0 || only == kind); s++)
 		{
 			for (size_t i = 0; i < RATIOS; i++)
 			{
@@ -124,6 +125,8 @@ recall_tables(int runs, uint64 nrows)
 	printf("\n|---|---|---|---|---|---|\n");
 	for (int kind = 0; kind < PLANT_KINDS; kind++)
 	{
+		if (only >= 0 && only != kind)
+			continue;
 		printf("| %s |", plant_names[kind]);
 		for (size_t i = 0; i < RATIOS; i++)
 		{
@@ -429,14 +432,15 @@ main(int argc, char **argv)
 	if (argc > 2 && runs >= 1 && nrows >= 100000)
 	{
 		if (strcmp(argv[1], "recall") == 0)
-			return recall_tables(runs, nrows), 0;
+			return recall_tables(runs, nrows, argc > 4 ? atoi(argv[4]) : -1),
+				   0;
 		if (strcmp(argv[1], "structure") == 0)
 			return structure_table(runs, nrows), 0;
 		if (strcmp(argv[1], "headline") == 0)
 			return headline(runs, nrows), 0;
 	}
 	fprintf(stderr,
-			"usage: %s recall|structure|headline RUNS [OBSERVATIONS]\n",
+			"usage: %s recall|structure|headline RUNS [OBSERVATIONS [KIND]]\n",
 			argv[0]);
 	return 2;
 }

@@ -137,6 +137,8 @@ drawn_meets(const Drawn *drawn, const Plant *plant, int but)
 				if (drawn->code[c->dim] < c->code[0])
 					return false;
 				break;
+			default: /* none of the plants' */
+				break;
 		}
 	}
 	return true;
