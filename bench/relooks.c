@@ -132,6 +132,17 @@ meets(const FpCube *cube, uint64 cell, const FpPatternCondition *c, int n)
 					 !data_has(cube, c->dim, cell, c->code[1])))
 					return false;
 				break;
+			case FP_COND_COUNT:
+			{
+				const uint64 *at = cube->dims[c->dim].set_offsets;
+				uint64		  n = code > 0 ? 1 + at[code] - at[code - 1] : 0;
+
+				/* their number has a code one more than it */
+				if (n == 0 || n < c->code[0] ||
+					(c->code[1] != 0 && n > c->code[1]))
+					return false;
+				break;
+			}
 			case FP_COND_RANGE:
 				if (code == 0 || code < c->code[0] ||
 					(c->code[1] != 0 && code > c->code[1]))
