@@ -128,6 +128,29 @@ SELECT count(*) FROM pat.cubes, fp_explain(cube, '{"colour": "red"}');
 SELECT count(*) FROM pat.cubes, fp_explain(cube, '{"lora": {"min": 3}}');
 SELECT count(*) FROM pat.cubes, fp_explain(cube, '{"lora": "3"}', direction => 'both');
 
+-- memory: less of it makes more passes over the cells, and the same list; cube and mining share one limit
+CREATE TABLE many_cells AS
+SELECT failure_cube(i % 11 = 0 OR (i % 40 = 3 AND i / 40 % 30 = 4 AND i % 3 > 0), d, '{z}') AS cube
+FROM generate_series(1, 40000) AS i,
+     LATERAL (SELECT i % 40 AS x, i / 40 % 30 AS y, abs(hashint4(i)) % 12 AS z, abs(hashint4(i + 1)) % 50 AS u) AS d;
+CREATE TABLE with_room AS SELECT p.* FROM many_cells, fp_patterns(cube) AS p;
+SELECT count(*) > 0 AS found FROM with_room;
+SET failpat.memory_limit = '4MB';
+SELECT count(*) AS other_rows
+FROM (SELECT p::text FROM many_cells, fp_patterns(cube) AS p EXCEPT ALL SELECT w::text FROM with_room AS w) AS d;
+SET failpat.memory_limit = '2200kB';
+SELECT count(*) FROM many_cells, fp_patterns(cube);
+SELECT count(*) FROM many_cells, fp_patterns(ARRAY[cube, cube]);
+RESET failpat.memory_limit;
+DROP TABLE many_cells, with_room;
+
+-- a lot to count is announced
+SELECT count(*)
+FROM (SELECT failure_cube(i % 3 = 0, o.dims) AS cube
+      FROM generate_series(1, 500) AS i,
+           LATERAL (SELECT jsonb_object_agg('d' || d, (i + d) % 7 + i / 7) AS dims FROM generate_series(1, 60) AS d) AS o) AS c,
+     fp_patterns(c.cube, max_arity => 6, min_trials => 1000);
+
 RESET search_path;
 SET client_min_messages = warning;
 DROP SCHEMA pat CASCADE;

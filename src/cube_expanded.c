@@ -174,6 +174,8 @@ failpat_cube_from_datum_limited(Datum d, MemoryContext cx, size_t limit)
 	if (expanded)
 		return fp_builder_freeze(expanded->builder, cx);
 	flat = PG_DETOAST_DATUM_PACKED(d);
+	if ((Pointer) flat != DatumGetPointer(d))
+		limit -= Min(limit, VARSIZE_ANY(flat)); /* a copy, until below */
 	cube = fp_cube_decode_limited(cx, VARDATA_ANY(flat),
 								  VARSIZE_ANY_EXHDR(flat), limit);
 	if ((Pointer) flat != DatumGetPointer(d))

@@ -37,12 +37,12 @@ bool failpat_require_confirmed = false;
 void
 _PG_init(void)
 {
-	DefineCustomIntVariable("failpat.memory_limit",
-							"Memory that one cube or one mining run may use.",
-							"More raises an error that says what to do.",
-							&failpat_memory_limit, 1024 * 1024, 1024,
-							MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, NULL,
-							NULL, NULL);
+	DefineCustomIntVariable(
+		"failpat.memory_limit",
+		"Memory that one cube or one mining run, its cube included, may use.",
+		"More raises an error that says what to do.", &failpat_memory_limit,
+		1024 * 1024, 1024, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, NULL, NULL,
+		NULL);
 
 	DefineCustomBoolVariable(
 		"failpat.require_confirmed",

@@ -33,6 +33,9 @@
 #include "patterns.h"
 #include "stats/severity.h"
 
+/* subsets times cells that take minutes: some nanoseconds each */
+#define MUCH_WORK 2e10
+
 /* the columns of a row of fp_patterns, in order */
 enum
 {
@@ -145,7 +148,11 @@ failpat_mine_options(FunctionCallInfo fcinfo, int first, const FpCube *cube,
 		options->check =
 			failpat_find_check(cube, text_to_cstring(PG_GETARG_TEXT_PP(
 										 first + ARG_CHECK)));
+
+	/* what the cube leaves; 0 would be no limit */
 	options->memory_limit = (size_t) failpat_memory_limit * 1024;
+	options->memory_limit -=
+		Min(options->memory_limit - 1, fp_cube_bytes(cube));
 }
 
 /* conditions as everywhere in failpat: {"lora": ["3", "7"], ...} */
@@ -384,6 +391,35 @@ show_progress(void *arg, double done)
 	set_ps_display(text);
 }
 
+/*
+ * Says beforehand that there is a lot to count: each subset of dimensions
+ * looks at each cell, unless its values turn out to be too rare.
+ */
+static void
+warn_of_work(const FpCube *cube, int max_arity)
+{
+	double subsets = 0;
+	double of_order = 1;
+	int	   ndims = 0;
+
+	for (int d = 0; d < cube->ndims; d++)
+		ndims += cube->dims[d].kind != FP_STRATUM;
+	for (int k = 1; k <= Min(max_arity, ndims); k++)
+	{
+		of_order *= (double) (ndims - k + 1) / k;
+		subsets += of_order;
+	}
+	if (subsets * (double) cube->ncells < MUCH_WORK)
+		return;
+	ereport(
+		NOTICE,
+		(errmsg("there are %.0f subsets of up to %d of %d dimensions to count "
+				"in %llu cells, which may take minutes",
+				subsets, max_arity, ndims, (unsigned long long) cube->ncells),
+		 errhint("A lower max_arity, a higher min_trials or fewer dimensions "
+				 "make it faster; it can be cancelled at any time.")));
+}
+
 /* Mines the cube, or the fold, and puts the rows; what is allocated is cx's. */
 static void
 mine_cube(FunctionCallInfo fcinfo, const FpCube *cube, const FpFold *fold,
@@ -395,6 +431,11 @@ mine_cube(FunctionCallInfo fcinfo, const FpCube *cube, const FpFold *fold,
 
 	failpat_mine_options(fcinfo, 1, cube, &options);
 	options.progress = show_progress;
+	if (fold != NULL)
+		options.memory_limit -=
+			Min(options.memory_limit - 1,
+				fp_cube_bytes(fold->parts) + cube->ncells * sizeof(uint64));
+	warn_of_work(cube, options.max_arity);
 	result =
 		fold ? fp_mine_fold(fold, &options, cx) : fp_mine(cube, &options, cx);
 	for (int i = 0; i < result->npatterns; i++)
@@ -458,22 +499,45 @@ elements_of(Datum datum, Datum **elements, bool **nulls)
 FpCube *
 failpat_cube_from_array(Datum datum, MemoryContext cx)
 {
-	Datum	   *elements;
-	bool	   *nulls;
-	int			n = elements_of(datum, &elements, &nulls);
-	int			used = 0;
-	FpCube	  **cubes;
-	const char *stratum = "time";
+	Datum		  *elements;
+	bool		  *nulls;
+	int			   n = elements_of(datum, &elements, &nulls);
+	int			   used = 0;
+	FpCube		 **cubes;
+	FpCube		  *stacked;
+	const char	  *stratum = "time";
+	size_t		   limit = (size_t) failpat_memory_limit * 1024;
+	size_t		   taken = 0;
+	MemoryContext  parts;
+	MemoryContext  building;
+	FpCubeBuilder *builder;
 
 	cubes = palloc(sizeof(FpCube *) * ((Size) n + 1));
+	parts = AllocSetContextCreate(cx, "failpat parts", ALLOCSET_DEFAULT_SIZES);
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
-			cubes[used++] = failpat_cube_from_datum(elements[i], cx);
+		{
+			cubes[used] =
+				failpat_cube_from_datum_limited(elements[i], parts,
+												limit - Min(limit, taken));
+			taken += fp_cube_bytes(cubes[used++]);
+		}
 	/* a name for what tells them apart that is free */
 	for (int i = 0; i < used; i++)
 		if (fp_cube_find_dim(cubes[i], stratum, strlen(stratum)) >= 0)
 			stratum = "fp_stratum";
-	return used > 0 ? fp_cube_stack(cx, cubes, used, stratum) : NULL;
+	if (used == 0)
+		return NULL;
+	building =
+		AllocSetContextCreate(cx, "failpat stack", ALLOCSET_DEFAULT_SIZES);
+	builder = fp_stack_builder(building, limit - Min(limit - 1, taken), cubes,
+							   NULL, used, stratum);
+	/* their memory is needed for the whole */
+	MemoryContextDelete(parts);
+	builder->cells.limit = limit;
+	stacked = fp_builder_freeze(builder, cx);
+	MemoryContextDelete(building);
+	return stacked;
 }
 
 /* The same folded, without checks: a cube at a time is in memory. */
@@ -501,6 +565,7 @@ fold_array(Datum datum, MemoryContext cx)
 			if (fp_cube_find_dim(cube, stratum, strlen(stratum)) >= 0)
 				stratum = "fp_stratum";
 			fp_folder_add(folder, cube);
+			fp_cells_check_limit(cx, (size_t) failpat_memory_limit * 1024, 0);
 		}
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(one_cx);

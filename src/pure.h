@@ -40,9 +40,26 @@ typedef MemoryContext FpArena;
 
 /* More than 1 GB may be asked for; fails with "out of memory", never NULL. */
 #define fp_alloc(arena, size) MemoryContextAllocHuge((arena), (size))
-#define fp_alloc0(arena, size)                  \
-	MemoryContextAllocExtended((arena), (size), \
-							   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO)
+
+/* the same, zeroed; in steps that can be interrupted, as pages come with it */
+static inline void *
+fp_alloc0(FpArena arena, size_t size)
+{
+	const size_t step = (size_t) 16 * 1024 * 1024;
+	char		*memory;
+
+	if (size <= step)
+		return MemoryContextAllocExtended(arena, size,
+										  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	memory = MemoryContextAllocHuge(arena, size);
+	for (size_t done = 0; done < size; done += step)
+	{
+		CHECK_FOR_INTERRUPTS();
+		memset(memory + done, 0, Min(step, size - done));
+	}
+	return memory;
+}
+
 /* ptr must come from fp_alloc or fp_alloc0 and not be NULL */
 #define fp_realloc(arena, ptr, oldsize, newsize) \
 	repalloc_huge((ptr), (newsize))

@@ -184,6 +184,14 @@ extern FpCube *fp_cube_stack_by(FpArena arena, FpCube *const *cubes,
 								const char *stratum_name);
 
 /*
+ * The same up to the builder, which the caller freezes: so that the cubes'
+ * memory can go before that.  arena, limit: as of fp_builder_create.
+ */
+extern FpCubeBuilder *fp_stack_builder(FpArena arena, size_t limit,
+									   FpCube *const *cubes, const int *strata,
+									   int n, const char *stratum_name);
+
+/*
  * Caches of the caller: the code of a word (an integer, a datum passed by
  * value) or of raw bytes in a dimension; 0 when it is not known.  tag says
  * what the words or bytes are (a type); "which" is 0 or 1.

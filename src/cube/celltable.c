@@ -112,6 +112,7 @@ reserve(FpArena arena, FpCellTable *table, uint64 more)
 		fp_cells_check_limit(arena, table->limit, nslots * sizeof(FpSlot));
 		fp_free(arena, table->slots);
 		table->slots = NULL;
+		table->mask = 0;
 		table->slots = fp_alloc0_array(arena, FpSlot, nslots);
 		table->mask = (uint32) (nslots - 1);
 		fill_slots(table);
@@ -188,6 +189,15 @@ fp_cells_flush(FpArena arena, FpCellTable *table)
 		if (pending->number)
 			*pending->number = (uint32) cell;
 	}
+}
+
+void
+fp_cells_rest(FpArena arena, FpCellTable *table)
+{
+	fp_cells_flush(arena, table);
+	fp_free(arena, table->slots);
+	table->slots = NULL;
+	table->mask = 0;
 }
 
 uint64
@@ -273,6 +283,8 @@ fp_cells_layout(FpArena arena, FpCellTable *table, int ndims,
 	}
 	if (table->entries != old.entries)
 		fp_free(arena, old.entries);
+	if (table->slots == NULL)
+		return;
 	memset(table->slots, 0, ((size_t) table->mask + 1) * sizeof(FpSlot));
 	fill_slots(table);
 }

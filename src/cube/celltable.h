@@ -74,6 +74,9 @@ extern void fp_cells_layout(FpArena arena, FpCellTable *table, int ndims,
 /* count what waits */
 extern void fp_cells_flush(FpArena arena, FpCellTable *table);
 
+/* flush, and give back the memory of the slots; the next row makes them anew */
+extern void fp_cells_rest(FpArena arena, FpCellTable *table);
+
 /*
  * Count a row at once and return the number of its cell.  trials > 0,
  * 0 <= failures <= trials; FP_ERR_RANGE when the sum of trials overflows.

@@ -46,6 +46,18 @@ text_cmp(const FpText *a, const char *b, size_t blen)
 	return a->len < blen ? -1 : a->len > blen;
 }
 
+size_t
+fp_cube_bytes(const FpCube *cube)
+{
+	size_t cell = cube->ndims * sizeof(uint32) + 2 * sizeof(int64);
+
+	if (cube->nchecks == 0)
+		return cube->ncells * cell;
+	return cube->ncells * (cell + sizeof(uint64)) +
+		   cube->check_offsets[cube->ncells] *
+			   (sizeof(uint32) + sizeof(int64));
+}
+
 int
 fp_cube_find_dim(const FpCube *cube, const char *name, size_t len)
 {

@@ -111,6 +111,9 @@ extern const char *fp_dim_kind_name(FpDimKind kind);
 /* bytes of a text that fit into a message: "%.*s", fp_clip(data, len), data */
 extern int fp_clip(const char *data, size_t len);
 
+/* bytes that the cells of a cube take in memory */
+extern size_t fp_cube_bytes(const FpCube *cube);
+
 /* number of the dimension of that name, or -1 */
 extern int fp_cube_find_dim(const FpCube *cube, const char *name, size_t len);
 

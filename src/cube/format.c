@@ -236,9 +236,10 @@ put_column(Writer *writer, const uint32 *codes, uint64 n, int bits)
 		return;
 	reserve(writer, n * bits / 8 + 8);
 	to = writer->data + writer->len;
-	FP_CHECK_INTERRUPTS();
 	for (uint64 i = 0; i < n; i++)
 	{
+		if ((i & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
 		word |= (uint64) codes[i] << filled;
 		filled += bits;
 		while (filled >= 8)
@@ -276,15 +277,23 @@ fp_cube_encode(FpArena arena, const FpCube *cube, size_t header, size_t *len)
 		put_column(&writer, cube->codes[d], cube->ncells,
 				   bits_for(max_code(&cube->dims[d])));
 	for (uint64 c = 0; c < cube->ncells; c++)
+	{
+		if ((c & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
 		put_varint(&writer, cube->trials[c] - 1);
-	FP_CHECK_INTERRUPTS();
+	}
 	for (uint64 c = 0; c < cube->ncells; c++)
+	{
+		if ((c & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
 		put_varint(&writer, cube->failures[c]);
-	FP_CHECK_INTERRUPTS();
+	}
 	for (uint64 c = 0; cube->nchecks > 0 && c < cube->ncells; c++)
 	{
 		uint32 next = 0;
 
+		if ((c & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
 		if (cube->failures[c] == 0)
 			continue;
 		put_varint(&writer,
@@ -558,7 +567,6 @@ get_column(Reader *reader, uint64 n, uint32 max)
 	memset(used, 0, (size_t) max + 1);
 
 	/* while eight bytes can be read at once */
-	FP_CHECK_INTERRUPTS();
 	for (; i < n; i++)
 	{
 		uint64 bit = i * bits;
@@ -566,6 +574,8 @@ get_column(Reader *reader, uint64 n, uint32 max)
 		size_t byte = bit >> 3;
 		uint32 code;
 
+		if (unlikely((i & 0xffff) == 0))
+			FP_CHECK_INTERRUPTS();
 		if (likely(reader->end - from >= (ptrdiff_t) byte + 8))
 		{
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -738,14 +748,17 @@ fp_cube_decode_limited(FpArena arena, const char *bytes, size_t len,
 		uint64 less =
 			get_count(&reader, (uint64) PG_INT64_MAX - 1, "too many trials");
 
+		if ((c & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
 		cube->trials[c] = (int64) less + 1;
 		if (pg_add_s64_overflow(cube->total_trials, cube->trials[c],
 								&cube->total_trials))
 			corrupt("too many trials");
 	}
-	FP_CHECK_INTERRUPTS();
 	for (uint64 c = 0; c < cube->ncells; c++)
 	{
+		if ((c & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
 		cube->failures[c] =
 			(int64) get_count(&reader, (uint64) cube->trials[c],
 							  "a cell has more failures than trials");

@@ -58,9 +58,11 @@ compare_text(const FpText *a, const FpText *b)
 	return a->len < b->len ? -1 : a->len > b->len;
 }
 
+/* comparisons of what there may be millions of can be interrupted */
 static int
 compare_named(const void *a, const void *b)
 {
+	FP_CHECK_INTERRUPTS();
 	return compare_text(&((const Named *) a)->text,
 						&((const Named *) b)->text);
 }
@@ -71,6 +73,7 @@ compare_numbered(const void *a, const void *b)
 	double x = ((const Numbered *) a)->number;
 	double y = ((const Numbered *) b)->number;
 
+	FP_CHECK_INTERRUPTS();
 	return x < y ? -1 : x > y;
 }
 
@@ -89,6 +92,7 @@ compare_sets(const void *a, const void *b)
 	const Set *x = a;
 	const Set *y = b;
 
+	FP_CHECK_INTERRUPTS();
 	for (uint32 i = 0; i < x->n && i < y->n; i++)
 		if (x->members[i] != y->members[i])
 			return x->members[i] < y->members[i] ? -1 : 1;
@@ -110,10 +114,13 @@ radix_sort(Key **keys, Key **spare, uint64 n, int bits)
 		Key	  *to = *spare;
 		uint64 sum = 0;
 
-		FP_CHECK_INTERRUPTS();
 		memset(count, 0, (mask + 1) * sizeof(uint64));
 		for (uint64 i = 0; i < n; i++)
+		{
+			if ((i & 0xffff) == 0)
+				FP_CHECK_INTERRUPTS();
 			count[from[i].word >> shift & mask]++;
+		}
 		for (uint32 digit_value = 0; digit_value <= mask; digit_value++)
 		{
 			uint64 here = count[digit_value];
@@ -122,7 +129,11 @@ radix_sort(Key **keys, Key **spare, uint64 n, int bits)
 			sum += here;
 		}
 		for (uint64 i = 0; i < n; i++)
+		{
+			if ((i & 0xffff) == 0)
+				FP_CHECK_INTERRUPTS();
 			to[count[from[i].word >> shift & mask]++] = from[i];
+		}
 		*keys = to;
 		*spare = from;
 	}
@@ -174,6 +185,8 @@ freeze_texts(FpArena arena, FpArena scratch, const FpDict *dict,
 	*texts = fp_alloc_array(arena, FpText, (uint64) n + 1);
 	for (uint32 i = 0; i < n; i++)
 	{
+		if ((i & 0xfff) == 0)
+			FP_CHECK_INTERRUPTS();
 		(*texts)[i] = copy_text(arena, &named[i].text);
 		remap[named[i].code] = i + 1;
 	}
@@ -206,6 +219,8 @@ freeze_ordinal(FpArena arena, FpArena scratch, const FpBuilderDim *from,
 		char   buf[FP_NUMBER_LEN];
 		FpText text = {buf, 0};
 
+		if ((i & 0xfff) == 0)
+			FP_CHECK_INTERRUPTS();
 		text.len = (uint32) fp_number_text(numbered[i].number, buf);
 		to->numbers[i] = numbered[i].number;
 		to->values[i] = copy_text(arena, &text);
@@ -240,6 +255,8 @@ freeze_set(FpArena arena, FpArena scratch, const FpBuilderDim *from,
 	members = fp_alloc_array(scratch, uint32, nmembers + 1);
 	for (uint32 c = 1; c <= from->nsets; c++)
 	{
+		if ((c & 0xfff) == 0)
+			FP_CHECK_INTERRUPTS();
 		remap[c] = 0;
 		if (!used[c])
 			continue;
@@ -322,13 +339,19 @@ freeze_checks(FpCubeBuilder *builder, FpArena arena, FpArena scratch,
 	remap = fp_alloc_array(scratch, uint32, (uint64) builder->checks.n + 1);
 	new_cell = fp_alloc_array(scratch, uint64, ncells);
 	for (uint64 i = 0; i < ncells; i++)
+	{
+		if ((i & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
 		new_cell[sorted[i].cell] = i;
+	}
 
 	cube->check_offsets = fp_alloc0_array(arena, uint64, ncells + 1);
 	for (uint64 i = 0; i < nslots; i++)
 	{
 		uint64 key = builder->check_keys[i];
 
+		if ((i & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
 		if (key == 0)
 			continue;
 		used[((key - 1) & CHECK_MASK) + 1] = true;
@@ -395,16 +418,19 @@ fp_builder_freeze_cells(FpCubeBuilder *builder, FpArena arena,
 
 	if (builder->relayout)
 		fp_builder_relayout(builder);
-	fp_cells_flush(builder->arena, cells);
+	/* the slots' memory is needed here; mostly nothing is added afterwards */
+	fp_cells_rest(builder->arena, cells);
 	ncells = cells->ncells;
+	fp_cells_check_limit(builder->arena, cells->limit,
+						 ncells * Max(2 * sizeof(Key),
+									  sizeof(Key) + 2 * sizeof(int64) +
+										  ndims * sizeof(uint32)));
 	scratch = fp_arena_create(arena, "failpat freeze");
 
 	cube->ndims = ndims;
 	cube->dims = fp_alloc0_array(arena, FpDim, (uint64) ndims + 1);
 	cube->codes = fp_alloc0_array(arena, uint32 *, (uint64) ndims + 1);
 	cube->ncells = ncells;
-	cube->trials = fp_alloc_array(arena, int64, ncells + 1);
-	cube->failures = fp_alloc_array(arena, int64, ncells + 1);
 	cube->total_trials = cells->total_trials;
 	cube->total_failures = cells->total_failures;
 
@@ -417,10 +443,13 @@ fp_builder_freeze_cells(FpCubeBuilder *builder, FpArena arena,
 		uint64				space = (uint64) from->maxcode + 1;
 		bool			   *used = fp_alloc0_array(scratch, bool, space);
 
-		FP_CHECK_INTERRUPTS();
 		remap[to] = fp_alloc0_array(scratch, uint32, space);
 		for (uint64 c = 0; c < ncells; c++)
+		{
+			if ((c & 0xffff) == 0)
+				FP_CHECK_INTERRUPTS();
 			used[fp_cell_code(cells, FP_CELL(cells, c), order[to])] = true;
+		}
 		dim->name = copy_text(arena, &from->name);
 		dim->kind = from->kind;
 		if (from->kind == FP_SET)
@@ -437,7 +466,11 @@ fp_builder_freeze_cells(FpCubeBuilder *builder, FpArena arena,
 	keys = fp_alloc_array(scratch, Key, ncells + 1);
 	spare = fp_alloc_array(scratch, Key, ncells + 1);
 	for (uint64 c = 0; c < ncells; c++)
+	{
+		if ((c & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
 		keys[c].cell = c;
+	}
 	for (word_end = ndims; word_end > 0;)
 	{
 		int word_start = word_end;
@@ -456,12 +489,13 @@ fp_builder_freeze_cells(FpCubeBuilder *builder, FpArena arena,
 			word_start--;
 			width[word_start] = need;
 		}
-		FP_CHECK_INTERRUPTS();
 		for (uint64 i = 0; i < ncells; i++)
 		{
 			const uint64 *entry = FP_CELL(cells, keys[i].cell);
 			uint64		  word = 0;
 
+			if ((i & 0xffff) == 0)
+				FP_CHECK_INTERRUPTS();
 			for (int to = word_start; to < word_end; to++)
 				word = word << width[to] |
 					   remap[to][fp_cell_code(cells, entry, order[to])];
@@ -471,21 +505,24 @@ fp_builder_freeze_cells(FpCubeBuilder *builder, FpArena arena,
 		word_end = word_start;
 	}
 
-	for (int to = 0; to < ndims; to++)
-	{
-		uint32 *codes = fp_alloc_array(arena, uint32, ncells + 1);
+	fp_free(scratch, spare);
 
-		FP_CHECK_INTERRUPTS();
-		for (uint64 i = 0; i < ncells; i++)
-			codes[i] =
-				remap[to][fp_cell_code(cells, FP_CELL(cells, keys[i].cell),
-									   order[to])];
-		cube->codes[to] = codes;
-	}
+	/* all of a cell at once: cells are read out of order */
+	for (int to = 0; to < ndims; to++)
+		cube->codes[to] = fp_alloc_array(arena, uint32, ncells + 1);
+	cube->trials = fp_alloc_array(arena, int64, ncells + 1);
+	cube->failures = fp_alloc_array(arena, int64, ncells + 1);
 	for (uint64 i = 0; i < ncells; i++)
 	{
 		const uint64 *entry = FP_CELL(cells, keys[i].cell);
 
+		if ((i & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
+		if (i + 16 < ncells)
+			__builtin_prefetch(FP_CELL(cells, keys[i + 16].cell));
+		for (int to = 0; to < ndims; to++)
+			cube->codes[to][i] =
+				remap[to][fp_cell_code(cells, entry, order[to])];
 		cube->trials[i] = FP_CELL_TRIALS(cells, entry);
 		cube->failures[i] = FP_CELL_FAILURES(cells, entry);
 		if (position)
@@ -599,13 +636,11 @@ fp_builder_merge(FpCubeBuilder *builder, FpArena scratch, const FpCube *cube,
 	merge(builder, scratch, cube, keep, 0);
 }
 
-FpCube *
-fp_cube_stack_by(FpArena arena, FpCube *const *cubes, const int *strata, int n,
-				 const char *stratum_name)
+FpCubeBuilder *
+fp_stack_builder(FpArena arena, size_t limit, FpCube *const *cubes,
+				 const int *strata, int n, const char *stratum_name)
 {
-	FpArena		   scratch = fp_arena_create(arena, "failpat stack");
-	FpCubeBuilder *builder = fp_builder_create(scratch, 0);
-	FpCube		  *result;
+	FpCubeBuilder *builder = fp_builder_create(arena, limit);
 	char		   text[16];
 	int			   digits = snprintf(text, sizeof(text), "%d", n);
 	int			   to[FP_MAX_DIMS];
@@ -646,9 +681,21 @@ fp_cube_stack_by(FpArena arena, FpCube *const *cubes, const int *strata, int n,
 			code = fp_builder_value(builder, builder->stratum, text,
 									strlen(text));
 		}
-		merge(builder, scratch, cubes[i], NULL, code);
+		merge(builder, arena, cubes[i], NULL, code);
 	}
-	result = fp_builder_freeze(builder, arena);
+	return builder;
+}
+
+FpCube *
+fp_cube_stack_by(FpArena arena, FpCube *const *cubes, const int *strata, int n,
+				 const char *stratum_name)
+{
+	FpArena scratch = fp_arena_create(arena, "failpat stack");
+	FpCube *result;
+
+	result = fp_builder_freeze(fp_stack_builder(scratch, 0, cubes, strata, n,
+												stratum_name),
+							   arena);
 	fp_arena_delete(scratch);
 	return result;
 }

@@ -3,8 +3,7 @@
  * counthash.c
  *		Counts by a 64-bit key, where an array would be large and empty.
  *
- * Open addressing; tables that have grown stay in their arena until it goes.
- * No locks.
+ * Open addressing; a table that has grown leaves nothing behind.  No locks.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -31,11 +30,13 @@ fp_tally_reserve(const FpTally *tally, uint64 bytes)
 		return;
 	if (bytes > tally->memory_limit ||
 		fp_arena_used(tally->arena) > tally->memory_limit - bytes)
-		fp_error(FP_ERR_LIMIT, NULL,
-				 "Raise failpat.memory_limit, lower max_arity, or raise "
-				 "min_trials.",
-				 "mining needs more memory than the %zu MB that it may use",
-				 tally->memory_limit / (1024 * 1024));
+		fp_error(
+			FP_ERR_LIMIT, NULL,
+			"Raise failpat.memory_limit, lower max_arity, or raise "
+			"min_trials.",
+			"mining needs more memory than the %zu kB that the cube leaves "
+			"it",
+			tally->memory_limit / 1024);
 }
 
 FpCountHash *
@@ -56,7 +57,6 @@ hash_grow(const FpTally *tally, FpCountHash *hash, FpArena arena)
 	uint64	*keys = hash->keys;
 	FpCount *counts = hash->counts;
 
-	/* the old arrays go with the arena; sizes double, so as much again */
 	fp_tally_reserve(tally, size * 2 * (sizeof(uint64) + sizeof(FpCount)));
 	hash->mask = size * 2 - 1;
 	hash->used = 0;
@@ -69,6 +69,8 @@ hash_grow(const FpTally *tally, FpCountHash *hash, FpArena arena)
 		if (keys[i] != 0)
 			fp_hash_add(tally, hash, arena, keys[i] - 1, counts[i]);
 	}
+	fp_free(arena, keys);
+	fp_free(arena, counts);
 }
 
 void

@@ -18,6 +18,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "mine/counthash.h"
 #include "mine/run.h"
 #include "stats/interval.h"
 #include "stats/multiplicity.h"
@@ -358,9 +359,12 @@ fp_run(const FpCube *cube, const FpFold *fold, bool may_fold,
 	/* the final levels are known now */
 	for (int d = 0; d < screen->ndirections; d++)
 	{
-		FpCandidate *chosen =
-			fp_alloc_array(arena, FpCandidate, screen->ncandidates + 1);
-		int64 nchosen = 0;
+		FpCandidate *chosen;
+		int64		 nchosen = 0;
+
+		fp_tally_reserve(tally,
+						 (screen->ncandidates + 1) * sizeof(FpCandidate));
+		chosen = fp_alloc_array(arena, FpCandidate, screen->ncandidates + 1);
 
 		for (int64 i = 0; i < screen->ncandidates; i++)
 		{

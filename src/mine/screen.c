@@ -31,6 +31,7 @@
 
 #include <math.h>
 
+#include "mine/counthash.h"
 #include "stats/special.h"
 
 /* Of the alpha of an order, thresholds ("6+") get so much, intervals the rest */
@@ -428,6 +429,7 @@ productive(const FpScreen *screen, FpCandidate *candidate, double *score)
 		screen
 			->log_refine[candidate->order][direction_index(screen, candidate)];
 
+	FP_CHECK_INTERRUPTS();
 	candidate->refines = 0;
 	candidate->log_eased = -INFINITY;
 	candidate->expected = (double) (tally->total.f - candidate->count.f) /
@@ -504,6 +506,7 @@ add_candidate(FpScreen *screen, const FpCandidate *candidate)
 	{
 		int64 grown = screen->capacity ? screen->capacity * 2 : 64;
 
+		fp_tally_reserve(screen->tally, grown * sizeof(FpCandidate));
 		screen->candidates =
 			screen->capacity
 				? fp_realloc_array(screen->arena, screen->candidates,

@@ -32,6 +32,8 @@
 
 #include <math.h>
 
+#include "mine/counthash.h"
+
 /* Candidates whose cells are listed in one pass over the cube. */
 #define BATCH 128
 
@@ -452,7 +454,10 @@ keep_cover(FpSelector *sel, const FpCover *cover)
 	}
 	kept = fp_cover_find(sel->kept, &sel->nkept, &cover->probe, sel->arena);
 	if (sel->nkept > known)
+	{
+		fp_tally_reserve(sel->tally, cover->probe.nrows * sizeof(uint32));
 		fp_cover_keep(kept, cover, sel->arena);
+	}
 	return kept;
 }
 
@@ -475,6 +480,8 @@ split_classes(FpSelector *sel, const FpCover *cover, int number)
 
 			if (next == sel->class_capacity)
 			{
+				fp_tally_reserve(sel->tally,
+								 sel->class_capacity * 2 * sizeof(Class));
 				sel->classes = fp_realloc_array(sel->arena, sel->classes,
 												Class, sel->class_capacity,
 												sel->class_capacity * 2);
@@ -579,6 +586,7 @@ compare_candidates(const void *a, const void *b)
 	const FpCandidate *x = a;
 	const FpCandidate *y = b;
 
+	FP_CHECK_INTERRUPTS();
 	if (x->llr != y->llr)
 		return x->llr < y->llr ? 1 : -1;
 	if (x->counts != y->counts)
@@ -814,6 +822,7 @@ fp_select(FpScreen *screen, FpDirection direction, FpCandidate *candidates,
 	sel->cluster = fp_cluster_find(sel->tally);
 	sel->direction = direction;
 	sel->selection->selector = sel;
+	fp_tally_reserve(sel->tally, sel->tally->cube->ncells * sizeof(uint32));
 	sel->class_of = fp_alloc0_array(arena, uint32, sel->tally->cube->ncells);
 	sel->class_capacity = 64;
 	sel->classes = fp_alloc0_array(arena, Class, sel->class_capacity);
@@ -822,6 +831,8 @@ fp_select(FpScreen *screen, FpDirection direction, FpCandidate *candidates,
 	sel->nclasses = 1;
 
 	qsort(candidates, ncandidates, sizeof(FpCandidate), compare_candidates);
+	fp_tally_reserve(sel->tally,
+					 ncandidates * (sizeof(Waiting) + sizeof(Waiting *)));
 	waiting = fp_alloc0_array(arena, Waiting, ncandidates);
 	due = fp_alloc_array(arena, Waiting *, ncandidates);
 	for (int64 i = 0; i < ncandidates; i++)

@@ -136,11 +136,16 @@ table_entry(const FpJob *job, uint64 at)
 		}                                                                    \
 		else                                                                 \
 		{                                                                    \
+			uint64 looked_ = 0;                                              \
 			for (uint32 parent_id = 0; parent_id < (job)->nids; parent_id++) \
 			{                                                                \
 				uint64 at_ = (uint64) parent_id * (job)->stride;             \
-				if ((parent_id & 0xff) == 0)                                 \
+				looked_ += (job)->stride;                                    \
+				if (looked_ > 0xffff)                                        \
+				{                                                            \
 					FP_CHECK_INTERRUPTS();                                   \
+					looked_ = 0;                                             \
+				}                                                            \
 				for (uint32 code_ = 1; code_ < (job)->stride; code_++)       \
 				{                                                            \
 					FpCount count = table_entry(job, at_ + code_);           \
@@ -220,6 +225,7 @@ show_job(FpTally *tally, FpJob *job, bool screen, FpTallyVisitor *visitor,
 	if (job->to != NULL)
 	{
 		FOR_EACH_CONTEXT(tally, job, parent, code, count, {
+			FP_CHECK_INTERRUPTS();
 			visitor->context(visitor->arg, screen, job->to, parent, code,
 							 count);
 		});
@@ -231,8 +237,7 @@ show_job(FpTally *tally, FpJob *job, bool screen, FpTallyVisitor *visitor,
 
 		for (uint32 id = 0; id < job->nids; id++)
 		{
-			if ((id & 0xff) == 0)
-				FP_CHECK_INTERRUPTS();
+			FP_CHECK_INTERRUPTS();
 			fp_vector_read(vector, job->first_id + id, counts);
 			visitor->vector(visitor->arg, screen, vector, job->first_id + id,
 							counts);
