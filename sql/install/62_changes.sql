@@ -268,11 +268,14 @@ BEGIN
     IF TG_OP <> 'DELETE' THEN
         new_rows := format('SELECT row_number() OVER () AS no, %s AS "row" FROM failpat_new t', fp_row_json_sql(TG_RELID, 't'));
     END IF;
+    -- rows that are restored bring events that are known
     EXECUTE format(
         'INSERT INTO fp_events (source, at, kind, label, scope, "check", effect, origin, details)
          SELECT $1, e.at, e.kind, e.label, e.scope, e."check", e.effect, ''captured'', e.details
          FROM (%s) o FULL JOIN (%s) n USING (no)
-         CROSS JOIN LATERAL fp_platform_event($1, $2, $3, o."row", n."row") e ORDER BY no', old_rows, new_rows)
+         CROSS JOIN LATERAL fp_platform_event($1, $2, $3, o."row", n."row") e
+         WHERE NOT EXISTS (SELECT FROM fp_events x WHERE x.source = $1 AND x.kind = e.kind AND x.at = e.at AND x.label = e.label)
+         ORDER BY no', old_rows, new_rows)
     USING TG_ARGV[0], TG_TABLE_NAME::text, TG_OP;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
