@@ -109,6 +109,26 @@ SELECT (SELECT count(*) FROM fp_dimensions WHERE source = 'wide') AS dimensions,
 SELECT count(*), sum(trials) = (SELECT count(*) FROM runs WHERE scene IS NOT NULL) AS right FROM fp_heatmap('scene', 'd1', 'wide', since => '-infinity');
 SELECT fp_detach('wide', true);
 
+-- a dimension that was not recorded on most days: no observation of another
+-- one is left out for it
+CREATE VIEW partly AS SELECT source_key, obs_key, observed_at, failed, failed_checks, scene, CASE WHEN source_key < 20 THEN person END AS person, pos FROM judged;
+SELECT fp_attach('partly', 'partly', history => 'now', bucket_zone => 'Europe/Berlin');
+CALL fp_refresh('partly');
+SELECT d, (SELECT sum(t.trials) FROM fp_totals(fp_window_cube('partly', '-infinity', 'infinity', '{}', ARRAY[d]), d) t) = (SELECT count(*) FROM runs) AS right
+FROM unnest('{scene,person,pos}'::text[]) d;
+SELECT sum(trials) = (SELECT count(*) FROM runs WHERE scene IS NOT NULL AND id < 20) AS right FROM fp_heatmap('scene', 'person', 'partly', since => '-infinity');
+
+-- a check without a failure, beside others and where nothing fails at all
+SELECT (sum(h.trials), sum(h.failures)) = (sum(a.trials), 0) AS right, count(DISTINCT h.severity)
+FROM fp_heatmap('scene', 'pos', 'partly', since => '-infinity', "check" => 'likeness') h
+JOIN fp_heatmap('scene', 'pos', 'partly', since => '-infinity') a USING (row_value, col_value);
+UPDATE fp_observations SET failed = false, failed_checks = '{}' WHERE source = 'partly';
+SELECT fp_rebuild('partly') > 0 AS marked;
+SELECT sum(trials) > 0 AS trials, sum(failures) AS failures FROM fp_heatmap('scene', 'pos', 'partly', since => '-infinity', "check" => 'face');
+CALL fp_refresh('partly');
+SELECT sum(trials) > 0 AS trials, sum(failures) AS failures FROM fp_heatmap('scene', 'pos', 'partly', since => '-infinity', "check" => 'face');
+SELECT fp_detach('partly', true);
+
 -- errors
 SELECT * FROM fp_heatmap('scene', 'character');
 SELECT * FROM fp_heatmap('scene', NULL);

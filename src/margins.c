@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * margins.c
- *		fp_cube_pairs and fp_cube_part: cubes with less in them.
+ *		fp_cube_pairs, fp_cube_part, fp_cube_unfailed: cubes with less in
+ *		them.
  *
  * A heatmap needs two dimensions of a cube only.  Kept beside the cube of each
  * time bucket, its pairs make a heatmap of a long window a matter of reading
@@ -177,4 +178,18 @@ failpat_cube_part(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(
 		failpat_cube_to_datum(fp_cube_project(cx, cube, keep, dims, ndims),
 							  cx));
+}
+
+/* fp_cube_unfailed(cube) */
+PG_FUNCTION_INFO_V1(failpat_cube_unfailed);
+Datum
+failpat_cube_unfailed(PG_FUNCTION_ARGS)
+{
+	FpCube *cube =
+		failpat_cube_from_datum(PG_GETARG_DATUM(0), CurrentMemoryContext);
+
+	memset(cube->failures, 0, cube->ncells * sizeof(int64));
+	cube->total_failures = 0;
+	cube->nchecks = 0;
+	PG_RETURN_DATUM(failpat_cube_to_datum(cube, CurrentMemoryContext));
 }

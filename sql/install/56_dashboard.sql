@@ -32,6 +32,13 @@ CREATE FUNCTION fp_cube_part(cube failure_cube, conditions jsonb, dims text[])
 COMMENT ON FUNCTION fp_cube_part(failure_cube, jsonb, text[]) IS
     'the part of a cube that meets conditions, with these dimensions only; what the cube does not know was not recorded';
 
+CREATE FUNCTION fp_cube_unfailed(cube failure_cube)
+    RETURNS failure_cube
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'failpat_cube_unfailed';
+COMMENT ON FUNCTION fp_cube_unfailed(failure_cube) IS
+    'the trials of a cube without failures: what a check that never failed has';
+
 CREATE FUNCTION fp_keep_margins()
     RETURNS trigger
     LANGUAGE plpgsql
@@ -103,10 +110,13 @@ BEGIN
         SELECT fp_cube_part(x.cube, fp_window_cube.conditions, fp_window_cube.dims) AS cube
         FROM longest l JOIN fp_spans x ON x.source = s.source AND x.level = l.level AND x.number = l.number
         UNION ALL
-        SELECT m.cube FROM fp_margins m
-        WHERE pair IS NOT NULL AND m.source = s.source AND m.row_dim = pair[1] AND m.col_dim = pair[2]
-          AND m.bucket >= fp_window_cube.first_bucket AND m.bucket < fp_window_cube.ends
-          AND m.bucket NOT IN (SELECT bucket FROM dirty)
+        -- a bucket in which one of the pair was never recorded has no such pair
+        SELECT coalesce(m.cube, fp_cube_part(c.cube, '{}', fp_window_cube.dims)) AS cube
+        FROM fp_cubes c
+        LEFT JOIN fp_margins m ON m.source = s.source AND m.row_dim = pair[1] AND m.col_dim = pair[2] AND m.bucket = c.bucket
+        WHERE pair IS NOT NULL AND c.source = s.source
+          AND c.bucket >= fp_window_cube.first_bucket AND c.bucket < fp_window_cube.ends
+          AND c.bucket NOT IN (SELECT bucket FROM dirty)
         UNION ALL
         SELECT CASE WHEN fp_window_cube.dims IS NULL AND fp_window_cube.conditions = '{}' THEN c.cube
                     WHEN fp_window_cube.dims IS NULL THEN fp_slice(c.cube, fp_window_cube.conditions)
@@ -193,6 +203,10 @@ BEGIN
         RETURN;
     END IF;
     -- a check that never failed, in a source that knows it or not, failed 0 times
+    IF "check" <> ALL (ARRAY(SELECT k."check" FROM fp_cube_checks(cube) k)) THEN
+        cube := fp_cube_unfailed(cube);
+        "check" := NULL;
+    END IF;
     RETURN QUERY
     WITH cells AS MATERIALIZED (
         SELECT h.* FROM fp_heatmap(cube, axes[1], axes[2], fp_heatmap."check", fp_heatmap.row_limit, fp_heatmap.col_limit,
