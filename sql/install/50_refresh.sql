@@ -203,6 +203,26 @@ COMMENT ON FUNCTION fp_refresh_lock(text, boolean) IS
     'takes the lock of a source''s refresh to the end of the transaction; false where another session has it';
 REVOKE ALL ON FUNCTION fp_refresh_lock(text, boolean) FROM PUBLIC;
 
+-- The head of a step. Not in its DECLARE: what is raised here is an error of
+-- the step like any other.
+CREATE FUNCTION fp_refresh_source(source text)
+    RETURNS fp_sources
+    LANGUAGE plpgsql
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    src fp_sources;
+BEGIN
+    PERFORM fp_refresh_lock(fp_refresh_source.source, true);
+    SELECT * INTO src FROM fp_sources s WHERE s.source = fp_refresh_source.source;
+    RETURN src;
+END
+$fn$;
+COMMENT ON FUNCTION fp_refresh_source(text) IS
+    'waits for the lock of a source''s refresh, and then reads the source';
+REVOKE ALL ON FUNCTION fp_refresh_source(text) FROM PUBLIC;
+
 -- How to speak of conditions: prefixes, titles, names of the values in them.
 CREATE FUNCTION fp_condition_words(source text, conditions jsonb)
     RETURNS jsonb
@@ -285,6 +305,7 @@ BEGIN
     DELETE FROM fp_models m WHERE m.source = fp_forget.source;
     DELETE FROM fp_model_terms t WHERE t.source = fp_forget.source;
     DELETE FROM fp_events e WHERE e.source = fp_forget.source;
+    DELETE FROM fp_window_sums w WHERE w.source = fp_forget.source;
     DELETE FROM fp_told_changes t WHERE t.source = fp_forget.source;
 END
 $fn$;
@@ -353,9 +374,8 @@ DECLARE
     problem text;
     alone boolean := false;
 BEGIN
-    PERFORM fp_refresh_lock(fp_refresh_pending.source, true);
-    SELECT * INTO src FROM fp_sources s WHERE s.source = fp_refresh_pending.source AND s.observations IS NOT NULL;
-    IF NOT FOUND THEN
+    src := fp_refresh_source(fp_refresh_pending.source);
+    IF src.observations IS NULL THEN
         RETURN 0;
     END IF;
     PERFORM fp_recall_missed(src.source);
@@ -428,14 +448,14 @@ DECLARE
     src fp_sources;
     buckets timestamptz[];
     b timestamptz;
+    ends timestamptz;
     newest timestamptz;
     ordinals text[];
     counted bigint;
     made failure_cube;
     places bytea;
 BEGIN
-    PERFORM fp_refresh_lock(fp_refresh_cubes.source, true);
-    SELECT * INTO src FROM fp_sources s WHERE s.source = fp_refresh_cubes.source;
+    src := fp_refresh_source(fp_refresh_cubes.source);
     buckets := ARRAY(SELECT DISTINCT d.bucket FROM fp_dirty d WHERE d.source = src.source ORDER BY 1 LIMIT 16);
     IF buckets = '{}' THEN
         RETURN 0;
@@ -447,7 +467,7 @@ BEGIN
     SELECT max(at) INTO newest FROM gone;
     UPDATE fp_source_state t SET captured_at = greatest(t.captured_at, newest) WHERE t.source = src.source;
     FOREACH b IN ARRAY buckets LOOP
-        -- the two days cover what clocks put back do to a bucket
+        ends := fp_bucket_end(b, src.bucket, src.bucket_zone);
         SELECT failure_cube(o.failed,
                             CASE WHEN src.cluster AND o.job IS NOT NULL THEN o.dims || jsonb_build_object('job', o.job) ELSE o.dims END,
                             ordinals, CASE WHEN src.cluster THEN '{job}'::text[] ELSE '{}' END, o.failed_checks),
@@ -455,9 +475,8 @@ BEGIN
         INTO made, counted, places
         FROM fp_observations o
         WHERE o.source = src.source
-          AND (o.observed_at = b
-               OR o.observed_at >= b - interval '1 day' AND o.observed_at < b + src.bucket + interval '1 day'
-                  AND fp_bucket(o.observed_at, src.bucket, src.bucket_zone) = b);
+          -- its end belongs to the next one, but for one of infinity
+          AND o.observed_at BETWEEN b AND ends AND fp_bucket(o.observed_at, src.bucket, src.bucket_zone) = b;
         IF counted = 0 THEN
             DELETE FROM fp_cubes c WHERE c.source = src.source AND c.bucket = b;
             DELETE FROM fp_pattern_buckets l USING failure_patterns f

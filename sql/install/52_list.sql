@@ -321,8 +321,7 @@ DECLARE
     total numeric;
     look timestamptz;
 BEGIN
-    PERFORM fp_refresh_lock(fp_refresh_look.source, true);
-    SELECT * INTO src FROM fp_sources s WHERE s.source = fp_refresh_look.source;
+    src := fp_refresh_source(fp_refresh_look.source);
     SELECT * INTO state FROM fp_source_state t WHERE t.source = fp_refresh_look.source;
     IF state.looked_through IS NULL AND NOT coalesce(state.backfill_done, false) THEN
         RETURN 0;

@@ -1013,8 +1013,7 @@ DECLARE
     told_id bigint;
     told bigint := 0;
 BEGIN
-    PERFORM fp_refresh_lock(fp_refresh_changes.source, true);
-    SELECT * INTO s FROM fp_sources x WHERE x.source = fp_refresh_changes.source;
+    s := fp_refresh_source(fp_refresh_changes.source);
     SELECT t.changes_told_at INTO last_time FROM fp_source_state t WHERE t.source = s.source;
     first_time := last_time IS NULL;
     -- In a writer's transaction: one that notifies cannot be prepared; and not

@@ -192,10 +192,7 @@ BEGIN
     WHERE p.source = fp_compute_alternatives.source AND p.status = 'active' AND p.conditions IS NOT NULL;
     SELECT array_agg(d.name) INTO choosable
     FROM fp_dimensions d WHERE d.source = fp_compute_alternatives.source AND d.choosable;
-    SELECT rollup(c.cube) INTO cube
-    FROM fp_cubes c JOIN fp_sources s ON s.source = c.source
-    WHERE c.source = fp_compute_alternatives.source
-      AND c.bucket > now() - s.window_length - s.bucket;
+    cube := fp_window_sum(fp_compute_alternatives.source);
     -- only what changes is written
     WITH raw AS MATERIALIZED (
         SELECT ids[f.pattern] AS pattern_id, conds[f.pattern] AS conditions, f.*, row_number() OVER () AS place

@@ -1,0 +1,68 @@
+# A refresh after 1,000 new observations on top of 10 million of six dimensions in
+# 90 buckets of a day (see "observations" in lib.sh); BENCH_OBSERVATIONS makes it
+# smaller. New observations come through the capture trigger.
+#
+# "today": all in one bucket, that of today, which holds 110,000 before; "spread":
+# over the 90 days, so that every bucket is counted anew. A line per step; the
+# steps of nothing to do are not shown. "first" is that of a loaded history.
+# server: -o shared_buffers=4GB -o max_wal_size=16GB -o jit=off -o work_mem=64MB -o fsync=off -o autovacuum=off
+n=${BENCH_OBSERVATIONS:-10000000}
+sql "CREATE EXTENSION failpat;
+CREATE TABLE runs (id bigint PRIMARY KEY, at timestamptz, failed boolean, failed_checks text[], workflow text, model text,
+                   lora text[], \"character\" text, scene_type text, segment_position int);
+CREATE VIEW runs_observed AS SELECT id::text AS source_key, id::text AS obs_key, at AS observed_at, failed, failed_checks,
+                                    workflow, model, lora, \"character\", scene_type, segment_position FROM runs;
+SELECT fp_attach('bench', 'runs_observed', '{\"runs\": \"id\"}', refresh => 'manual', history => 'now');"
+observations bench "$n"
+sql "SELECT fp_rebuild('bench');"
+
+steps='pending cubes look patterns model advice changes'
+refresh() { # the milliseconds of each step, on lines "STEP MS"
+  {
+    echo '\o /dev/null'
+    echo "SELECT fp_refresh_begin('bench');"
+    echo '\timing on'
+    for step in $steps; do
+      echo "\\echo $step"
+      echo "DO \$\$ BEGIN WHILE fp_refresh_$step('bench') > 0 AND '$step' IN ('pending', 'cubes', 'look') LOOP END LOOP; END \$\$;"
+    done
+  } | psql -Xq -v ON_ERROR_STOP=1 | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p; /^[a-z]/p' | paste -d' ' - -
+}
+add() { # DAYS: 1,000 observations of the last so many days
+  sql "INSERT INTO runs SELECT 20000000 + (SELECT count(*) FROM runs) + i, now() - random() * least(interval '$1 days', now() - date_trunc('day', now(), 'UTC') + interval '$1 days' - interval '1 day'),
+      u < rate, CASE WHEN u < rate THEN '{face_confidence}'::text[] ELSE '{}' END, dims ->> 'workflow', dims ->> 'model',
+      ARRAY(SELECT jsonb_array_elements_text(dims -> 'lora')), dims ->> 'character', dims ->> 'scene_type', (dims ->> 'segment_position')::int
+  FROM (SELECT i, 1 + floor(200000 * power(random(), 2))::int AS id, random() AS u FROM generate_series(1, 1000) i OFFSET 0) q JOIN recipes USING (id);"
+}
+tell() { # WHAT LOG TARGET_MS ROUNDS: medians of the rounds after the first two
+  local total verdict
+  total=$(awk '{sum += $2} $1 == "changes" {print sum; sum = 0}' "$2" | tail -n "$4" | spread)
+  verdict=$(awk -v m="${total%% *}" -v t="$3" 'BEGIN {print (t == "" ? "-" : m <= t ? "ok" : "MISSED")}')
+  # shellcheck disable=SC2086 # three words
+  figure "$1" "$(ms $total)" - - "${3:+<= $3 ms}" "$verdict"
+  for step in $steps; do
+    # shellcheck disable=SC2046 # three words
+    set -- "$1" "$2" "$3" "$4" $(awk -v s="$step" '$1 == s {print $2}' "$2" | tail -n "$4" | spread)
+    awk -v m="$5" 'BEGIN {exit m < 1}' && figure "... of which $step" "$(ms "$5" "$6" "$7")"
+    set -- "$1" "$2" "$3" "$4"
+  done
+}
+
+log=$(mktemp -d)
+refresh >"$log/first"
+tell 'first refresh' "$log/first" '' 1
+figure 'cells in the cubes' "$(sql "SELECT sum(jsonb_array_length((cube::jsonb) -> 'cells')) FROM (SELECT cube FROM fp_cubes ORDER BY bucket DESC OFFSET 1 LIMIT 1) c") in a day"
+figure 'size of cubes' "$(sql 'SELECT pg_size_pretty(sum(pg_column_size(cube))) FROM fp_cubes')"
+figure 'patterns found, of 4 planted' "$(sql "SELECT count(*) FROM failure_patterns WHERE status = 'active'")"
+# the first two make the sum of the window, and warm up
+for ((i = 0; i < ROUNDS + 2; i++)); do
+  add 1
+  refresh >>"$log/today"
+done
+tell '1,000 new observations, today' "$log/today" 1000 "$ROUNDS"
+add 88
+refresh >>"$log/spread"
+tell '1,000 new observations, spread' "$log/spread" '' 1
+sql "INSERT INTO fp_dirty SELECT 'bench', max(bucket), now() FROM fp_cubes;"
+refresh >>"$log/none"
+tell 'a bucket counted again, nothing changed' "$log/none" '' 1
