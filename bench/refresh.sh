@@ -10,7 +10,7 @@ n=${BENCH_OBSERVATIONS:-10000000}
 sql "CREATE EXTENSION failpat;
 CREATE TABLE runs (id bigint PRIMARY KEY, at timestamptz, failed boolean, failed_checks text[], workflow text, model text,
                    lora text[], \"character\" text, scene_type text, segment_position int);
-CREATE VIEW runs_observed AS SELECT id::text AS source_key, id::text AS obs_key, at AS observed_at, failed, failed_checks,
+CREATE VIEW runs_observed AS SELECT id AS source_key, id AS obs_key, at AS observed_at, failed, failed_checks,
                                     workflow, model, lora, \"character\", scene_type, segment_position FROM runs;
 SELECT fp_attach('bench', 'runs_observed', '{\"runs\": \"id\"}', refresh => 'manual', history => 'now');"
 observations bench "$n"
@@ -24,7 +24,8 @@ refresh() { # the milliseconds of each step, on lines "STEP MS"
     echo '\timing on'
     for step in $steps; do
       echo "\\echo $step"
-      echo "DO \$\$ BEGIN WHILE fp_refresh_$step('bench') > 0 AND '$step' IN ('pending', 'cubes', 'look') LOOP END LOOP; END \$\$;"
+      # the first three until there is nothing left to do
+      echo "DO \$\$ DECLARE n bigint; BEGIN LOOP n := fp_refresh_$step('bench'); EXIT WHEN n = 0 OR '$step' NOT IN ('pending', 'cubes', 'look'); END LOOP; END \$\$;"
     done
   } | psql -Xq -v ON_ERROR_STOP=1 | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p; /^[a-z]/p' | paste -d' ' - -
 }
