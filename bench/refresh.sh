@@ -16,7 +16,7 @@ SELECT fp_attach('bench', 'runs_observed', '{\"runs\": \"id\"}', refresh => 'man
 observations bench "$n"
 sql "SELECT fp_rebuild('bench');"
 
-steps='pending cubes look patterns model advice changes'
+steps='pending cubes spans look patterns model advice changes'
 refresh() { # the milliseconds of each step, on lines "STEP MS"
   {
     echo '\o /dev/null'
@@ -24,8 +24,8 @@ refresh() { # the milliseconds of each step, on lines "STEP MS"
     echo '\timing on'
     for step in $steps; do
       echo "\\echo $step"
-      # the first three until there is nothing left to do
-      echo "DO \$\$ DECLARE n bigint; BEGIN LOOP n := fp_refresh_$step('bench'); EXIT WHEN n = 0 OR '$step' NOT IN ('pending', 'cubes', 'look'); END LOOP; END \$\$;"
+      # the first four until there is nothing left to do
+      echo "DO \$\$ DECLARE n bigint; BEGIN LOOP n := fp_refresh_$step('bench'); EXIT WHEN n = 0 OR '$step' NOT IN ('pending', 'cubes', 'spans', 'look'); END LOOP; END \$\$;"
     done
   } | psql -Xq -v ON_ERROR_STOP=1 | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p; /^[a-z]/p' | paste -d' ' - -
 }

@@ -305,7 +305,6 @@ BEGIN
     DELETE FROM fp_models m WHERE m.source = fp_forget.source;
     DELETE FROM fp_model_terms t WHERE t.source = fp_forget.source;
     DELETE FROM fp_events e WHERE e.source = fp_forget.source;
-    DELETE FROM fp_window_sums w WHERE w.source = fp_forget.source;
     DELETE FROM fp_told_changes t WHERE t.source = fp_forget.source;
 END
 $fn$;

@@ -66,8 +66,7 @@ DECLARE
     b record;
     made bigint := 0;
 BEGIN
-    PERFORM fp_refresh_lock(fp_refresh_spans.source, true);
-    SELECT * INTO s FROM fp_sources x WHERE x.source = fp_refresh_spans.source;
+    s := fp_refresh_source(fp_refresh_spans.source);
     dims := ARRAY(SELECT d.name FROM fp_dimensions d WHERE d.source = s.source);
     -- the lower ones first, of which the higher ones are made; a few at a time
     FOR b IN

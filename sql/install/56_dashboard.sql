@@ -66,13 +66,15 @@ CREATE TRIGGER fp_keep_margins AFTER INSERT OR UPDATE OR DELETE ON fp_cubes
     FOR EACH ROW EXECUTE FUNCTION fp_keep_margins();
 
 -- Buckets that refresh has not seen to yet are read from the observations, so
--- that what is counted here is what fp_drilldown shows, always.
+-- that what is counted here is what fp_drilldown shows, always; but for what
+-- refresh itself asks, which is of what it has counted.
 CREATE FUNCTION fp_window_cube(
     source text,
     first_bucket timestamptz,
     ends timestamptz,
     conditions jsonb DEFAULT '{}',
-    dims text[] DEFAULT NULL)
+    dims text[] DEFAULT NULL,
+    current boolean DEFAULT true)
     RETURNS failure_cube
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path FROM CURRENT
@@ -96,7 +98,8 @@ BEGIN
     END IF;
     WITH dirty AS MATERIALIZED (
         SELECT DISTINCT d.bucket, fp_bucket_end(d.bucket, s.bucket, s.bucket_zone) AS ends FROM fp_dirty d
-        WHERE d.source = s.source AND d.bucket >= fp_window_cube.first_bucket AND d.bucket < fp_window_cube.ends
+        WHERE fp_window_cube.current AND d.source = s.source
+          AND d.bucket >= fp_window_cube.first_bucket AND d.bucket < fp_window_cube.ends
     ), spans AS MATERIALIZED (
         SELECT x.level, x.number, x.first_bucket, x.last_bucket FROM fp_spans x
         WHERE pair IS NULL AND fp_window_cube.dims IS NOT NULL AND x.source = s.source
@@ -140,8 +143,8 @@ BEGIN
     RETURN result;
 END
 $fn$;
-COMMENT ON FUNCTION fp_window_cube(text, timestamptz, timestamptz, jsonb, text[]) IS
-    'the cube of a source over whole time buckets, as of now; dims: the dimensions that are needed, all where NULL';
+COMMENT ON FUNCTION fp_window_cube(text, timestamptz, timestamptz, jsonb, text[], boolean) IS
+    'the cube of a source over whole time buckets; dims: the dimensions that are needed, all where NULL; current: as of now, not as of the last refresh';
 
 CREATE FUNCTION fp_heatmap(
     row_dim text,

@@ -192,7 +192,10 @@ BEGIN
     WHERE p.source = fp_compute_alternatives.source AND p.status = 'active' AND p.conditions IS NOT NULL;
     SELECT array_agg(d.name) INTO choosable
     FROM fp_dimensions d WHERE d.source = fp_compute_alternatives.source AND d.choosable;
-    cube := fp_window_sum(fp_compute_alternatives.source);
+    -- without jobs, and with what is added up already
+    SELECT fp_window_cube(s.source, now() - s.window_length - s.bucket, 'infinity', '{}',
+                          ARRAY(SELECT d.name FROM fp_dimensions d WHERE d.source = s.source ORDER BY d.position), false) INTO cube
+    FROM fp_sources s WHERE s.source = fp_compute_alternatives.source;
     -- only what changes is written
     WITH raw AS MATERIALIZED (
         SELECT ids[f.pattern] AS pattern_id, conds[f.pattern] AS conditions, f.*, row_number() OVER () AS place
