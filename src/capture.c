@@ -459,7 +459,7 @@ defer(Oid schema, FailpatSource *source, KeyList *written, KeyList *removed)
 	SetUserIdAndSecContext(source->owner, save_context |
 											  SECURITY_LOCAL_USERID_CHANGE |
 											  SECURITY_RESTRICTED_OPERATION);
-	texts = palloc_array(Datum, mul_size(written->n + removed->n, 1));
+	texts = palloc_array(Datum, Max(written->n + removed->n, 1));
 	for (int i = 0; i < removed->n; i++)
 		if (written->n == 0 ||
 			bsearch_arg(&removed->values[i], written->values, written->n,

@@ -30,9 +30,12 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "pgtime.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/bytea.h"
+#include "utils/float.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -58,22 +61,46 @@ typedef struct Caller
 	int nest;
 } Caller;
 
-/* Becomes the owner of something, with settings under which that is safe. */
 static void
-become_owner(Oid owner, Caller *caller)
+set_for_reading(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * Becomes the owner of something, with settings under which that is safe, and
+ * under which values are printed as they always are, whoever reads: a date
+ * that is a dimension has one text.  zone: that of the source's buckets.
+ */
+static void
+become_owner(Oid owner, text *zone, Caller *caller)
 {
 	GetUserIdAndSecContext(&caller->user, &caller->context);
 	SetUserIdAndSecContext(owner, caller->context |
 									  SECURITY_LOCAL_USERID_CHANGE |
 									  SECURITY_RESTRICTED_OPERATION);
 	caller->nest = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	set_for_reading("search_path", "pg_catalog, pg_temp");
 	/* "off" makes an error of a reading that a policy restricts */
 	if (!row_security)
-		(void) set_config_option("row_security", "on", PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-								 false);
+		set_for_reading("row_security", "on");
+	if (DateStyle != USE_ISO_DATES)
+		set_for_reading("datestyle", "ISO");
+	if (IntervalStyle != INTSTYLE_POSTGRES)
+		set_for_reading("intervalstyle", "postgres");
+	if (extra_float_digits != 1)
+		set_for_reading("extra_float_digits", "1");
+	if (bytea_output != BYTEA_OUTPUT_HEX)
+		set_for_reading("bytea_output", "hex");
+	if (zone != NULL)
+	{
+		const char *is = pg_get_timezone_name(session_timezone);
+
+		if (strlen(is) != VARSIZE_ANY_EXHDR(zone) ||
+			memcmp(is, VARDATA_ANY(zone), VARSIZE_ANY_EXHDR(zone)) != 0)
+			set_for_reading("timezone", text_to_cstring(zone));
+	}
 }
 
 static void
@@ -110,8 +137,7 @@ read_view(FailpatSource *source, FailpatPlan *plan, Datum *keys, int n,
 										  "jit"};
 
 		for (int i = 0; i < lengthof(off); i++)
-			(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION,
-									 GUC_ACTION_SAVE, true, 0, false);
+			set_for_reading(off[i], "off");
 		plan->planned = true;
 	}
 	CommandCounterIncrement();
@@ -161,7 +187,7 @@ failpat_see(FailpatSource *source, FailpatPlan *plan, Datum *keys, int nkeys,
 	uint64		   nrows;
 	Caller		   caller;
 
-	become_owner(source->view_owner, &caller);
+	become_owner(source->view_owner, source->zone, &caller);
 	read_view(source, plan, keys, nkeys, before);
 	rows = SPI_tuptable;
 	nrows = SPI_processed;
@@ -241,7 +267,7 @@ failpat_source_keys(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	source = failpat_source(schema, text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	source->in_use++;
-	become_owner(source->view_owner, &caller);
+	become_owner(source->view_owner, source->zone, &caller);
 	types[0] = source->key_type;
 	initStringInfo(&sql);
 	appendStringInfo(&sql,
@@ -295,7 +321,7 @@ failpat_source_size(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	source = failpat_source(schema, text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	source->in_use++;
-	become_owner(source->view_owner, &caller);
+	become_owner(source->view_owner, source->zone, &caller);
 	if (SPI_execute(psprintf("SELECT pg_catalog.count(*) FROM "
 							 "(SELECT FROM %s LIMIT %d) part",
 							 relation_name(source->view),
@@ -353,7 +379,7 @@ become_reader(Oid relid, const AttrNumber *columns, Caller *caller)
 	}
 	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
 		owner = user;
-	become_owner(owner, caller);
+	become_owner(owner, NULL, caller);
 	return true;
 }
 
