@@ -188,8 +188,21 @@ SELECT count(*) FROM seen;
 SELECT fp_detach('parts', forget => true);
 SELECT (SELECT count(*) FROM fp_sources) + (SELECT count(*) FROM fp_observations)
      + (SELECT count(*) FROM fp_dimensions) + (SELECT count(*) FROM fp_pending) AS left;
+
+-- A superuser's view over the tables of somebody who is none.
+CREATE ROLE fp_test_owner;
+ALTER TABLE scores OWNER TO fp_test_owner;
+SELECT fp_attach('parts', 'judged', history => 'later');
+SELECT fp_detach('parts', forget => true);
+GRANT SELECT ON parts TO fp_test_owner;
+GRANT USAGE, CREATE ON SCHEMA cap TO fp_test_owner;
+ALTER VIEW judged OWNER TO fp_test_owner;
+SELECT fp_attach('parts', 'judged', history => 'later');
+SELECT fp_detach('parts', forget => true);
 RESET search_path;
 SET client_min_messages = warning;
 DROP SCHEMA cap CASCADE;
+DROP OWNED BY fp_test_owner;
+DROP ROLE fp_test_owner;
 DROP EXTENSION failpat;
 DROP SCHEMA failpat;
