@@ -524,6 +524,7 @@ capture_rows(void *arg)
 		elog(ERROR, "SPI_connect failed");
 	source = failpat_source(call->schema, call->source);
 	source->in_use++;
+	failpat_print_alike(source->zone);
 	collect_keys(call, call->trigger->tg_newtable, source, &keys);
 	collect_keys(call, call->trigger->tg_oldtable, source,
 				 serializable ? &removed : &keys);
@@ -560,6 +561,7 @@ collect_texts(void *arg)
 	KeyList		*keys = &call->texts;
 	int			 n = 0;
 
+	failpat_print_alike(NULL);
 	collect_keys(call, call->trigger->tg_newtable, NULL, keys);
 	collect_keys(call, call->trigger->tg_oldtable, NULL, keys);
 	qsort(keys->values, keys->n, sizeof(Datum), compare_texts);
@@ -720,6 +722,7 @@ failpat_capture_keys(PG_FUNCTION_ARGS)
 	TupleDesc		 desc;
 	Datum			 values[2];
 	bool			 isnull[2] = {false, false};
+	int				 nest;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -733,6 +736,8 @@ failpat_capture_keys(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	source = failpat_source(schema, name);
 	source->in_use++;
+	nest = NewGUCNestLevel();
+	failpat_print_alike(source->zone);
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
 			add_key(&keys, InputFunctionCall(&source->key_in,
@@ -742,6 +747,7 @@ failpat_capture_keys(PG_FUNCTION_ARGS)
 	if (keys.n > 0)
 		capture(schema, source, keys.values, keys.n, take_locks, false, &shown,
 				&busy);
+	AtEOXact_GUC(false, nest);
 	source->in_use--;
 	SPI_finish();
 	values[0] = makeArrayResult(shown, cx);

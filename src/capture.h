@@ -107,6 +107,7 @@ extern Oid			  failpat_relation_owner(Oid relid, const char *what);
 extern char			 *failpat_key_operator(Oid type, int which);
 
 /* reading.c */
+extern void failpat_print_alike(text *zone);
 extern int	failpat_see(FailpatSource *source, FailpatPlan *plan, Datum *keys,
 						int nkeys, FailpatSeen **result, int n, bool before,
 						List **tables);

@@ -69,22 +69,13 @@ set_for_reading(const char *name, const char *value)
 }
 
 /*
- * Becomes the owner of something, with settings under which that is safe, and
- * under which values are printed as they always are, whoever reads: a date
- * that is a dimension has one text.  zone: that of the source's buckets.
+ * Sets what decides how values are printed, to the end of the subtransaction
+ * or level of settings, so that a date that is a dimension or a key has one
+ * text, whoever reads it.  zone: that of the source's buckets, or NULL.
  */
-static void
-become_owner(Oid owner, text *zone, Caller *caller)
+void
+failpat_print_alike(text *zone)
 {
-	GetUserIdAndSecContext(&caller->user, &caller->context);
-	SetUserIdAndSecContext(owner, caller->context |
-									  SECURITY_LOCAL_USERID_CHANGE |
-									  SECURITY_RESTRICTED_OPERATION);
-	caller->nest = NewGUCNestLevel();
-	set_for_reading("search_path", "pg_catalog, pg_temp");
-	/* "off" makes an error of a reading that a policy restricts */
-	if (!row_security)
-		set_for_reading("row_security", "on");
 	if (DateStyle != USE_ISO_DATES)
 		set_for_reading("datestyle", "ISO");
 	if (IntervalStyle != INTSTYLE_POSTGRES)
@@ -101,6 +92,22 @@ become_owner(Oid owner, text *zone, Caller *caller)
 			memcmp(is, VARDATA_ANY(zone), VARSIZE_ANY_EXHDR(zone)) != 0)
 			set_for_reading("timezone", text_to_cstring(zone));
 	}
+}
+
+/* Becomes the owner of something, with settings under which that is safe. */
+static void
+become_owner(Oid owner, text *zone, Caller *caller)
+{
+	GetUserIdAndSecContext(&caller->user, &caller->context);
+	SetUserIdAndSecContext(owner, caller->context |
+									  SECURITY_LOCAL_USERID_CHANGE |
+									  SECURITY_RESTRICTED_OPERATION);
+	caller->nest = NewGUCNestLevel();
+	set_for_reading("search_path", "pg_catalog, pg_temp");
+	/* "off" makes an error of a reading that a policy restricts */
+	if (!row_security)
+		set_for_reading("row_security", "on");
+	failpat_print_alike(zone);
 }
 
 static void

@@ -8,7 +8,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA fp;
 CREATE EXTENSION failpat SCHEMA fp;
 SET search_path = public, tap;
-SELECT plan(4);
+SELECT plan(7);
 
 CREATE TABLE runs (id int PRIMARY KEY, on_day date, at timestamptz, took interval, weight float8, code bytea, failed boolean);
 CREATE VIEW judged AS SELECT id AS source_key, id AS obs_key, at AS observed_at, failed, '{}'::text[] AS failed_checks,
@@ -33,7 +33,37 @@ CREATE TABLE days (day date PRIMARY KEY, name text);
 INSERT INTO days VALUES ('2026-02-01', 'Sunday');
 UPDATE fp.fp_dimensions SET label_table = 'days', label_key = 'day', label_column = 'name' WHERE name = 'on_day';
 SELECT is((SELECT label FROM fp.fp_labels('runs', 'on_day', '{2026-02-01}')), 'Sunday', 'and has its name by that text');
+
+-- A key whose text depends on settings: the 2nd of January is not the 1st of
+-- February, whoever writes and whoever reads.
+CREATE TABLE shifts (day date, tool text, failed boolean);
+CREATE INDEX ON shifts (day);
+CREATE VIEW shifted AS SELECT day AS source_key, day AS obs_key, min(day)::timestamptz AS observed_at, bool_or(failed) AS failed,
+    '{}'::text[] AS failed_checks, min(tool) AS tool FROM shifts GROUP BY day;
+SELECT fp.fp_attach('shifts', 'shifted', '{"shifts": "day"}');
+CREATE VIEW found AS SELECT string_agg(source_key || ' ' || obs_key || ' ' || failed, ', ' ORDER BY obs_key) AS all
+    FROM fp.fp_observations WHERE source = 'shifts';
+SET datestyle = 'German';
+INSERT INTO shifts VALUES ('2026-01-02', 'T', true);
+DELETE FROM shifts;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+INSERT INTO shifts VALUES ('2026-01-03', 'T', true);
+COMMIT;
+ALTER TABLE fp.fp_observations RENAME TO hidden;
+SET client_min_messages = error;
+INSERT INTO shifts VALUES ('2026-01-04', 'T', true);
+ALTER TABLE fp.hidden RENAME TO fp_observations;
+SELECT is((SELECT string_agg(source_key, ', ' ORDER BY source_key) FROM fp.fp_pending), '2026-01-03, 2026-01-04', 'keys that wait are printed alike');
+SET datestyle = 'SQL, DMY';
+CALL fp.fp_refresh('shifts');
+SELECT is((SELECT "all" FROM found), '2026-01-02 2026-01-02 true, 2026-01-03 2026-01-03 true, 2026-01-04 2026-01-04 true',
+          'keys captured, removed, read by refresh are one');
+UPDATE fp.fp_source_state SET backfill_done = false, backfill_key = NULL;
+DELETE FROM fp.fp_observations WHERE source = 'shifts';
+CALL fp.fp_backfill('shifts');
+SELECT is((SELECT "all" FROM found), '2026-01-03 2026-01-03 true, 2026-01-04 2026-01-04 true', 'and loaded again');
 SELECT * FROM finish();
+DROP VIEW found;
 DROP EXTENSION failpat CASCADE;
-DROP VIEW judged;
-DROP TABLE runs, days;
+DROP VIEW judged, shifted;
+DROP TABLE runs, days, shifts;
