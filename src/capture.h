@@ -152,6 +152,7 @@ extern void		   failpat_keep_remembered(void);
 extern bool failpat_is_wish(ErrorData *error);
 extern void failpat_contain_init(void);
 extern int	failpat_safe_wait(int wait);
+extern int	failpat_table_wait(void);
 extern bool failpat_contained(void (*work)(void *), void *arg,
 							  ErrorData **error);
 extern bool failpat_contained_wait(void (*work)(void *), void *arg, int wait,

@@ -41,6 +41,12 @@
 
 #include "capture.h"
 
+/*
+ * Ms that a wait for any other lock than one on a key may last at least, also
+ * where failpat.lock_wait is less: tables are extended under a lock.
+ */
+#define LEAST_WAIT 100
+
 int failpat_lock_wait = 500;
 int failpat_capture_timeout = 10000;
 
@@ -94,6 +100,13 @@ failpat_safe_wait(int wait)
 	return Min(wait, (users_deadlock_timeout > 0 ? users_deadlock_timeout
 												 : DeadlockTimeout) /
 						 2);
+}
+
+/* The longest wait for a lock that is not one on a key, in ms. */
+int
+failpat_table_wait(void)
+{
+	return Max(failpat_lock_wait, LEAST_WAIT);
 }
 
 /* In a signal handler. */
@@ -190,7 +203,7 @@ failpat_bounded(void (*work)(void *), void *arg, ErrorData **error)
 		timer_went_off = false;
 		enable_timeout_after(timer, failpat_capture_timeout);
 	}
-	done = failpat_contained_wait(work, arg, failpat_lock_wait, error);
+	done = failpat_contained_wait(work, arg, failpat_table_wait(), error);
 	if (timed)
 	{
 		disable_timeout(timer, false);

@@ -260,14 +260,14 @@ failpat_keep(Oid schema, const char *source, Datum *keys, int n,
 
 	if (keys != NULL)
 	{
-		if (failpat_contained_wait(put_pending, &missed, failpat_lock_wait,
+		if (failpat_contained_wait(put_pending, &missed, failpat_table_wait(),
 								   &failure))
 			return FAILPAT_KEPT_PENDING;
 		if (failpat_is_wish(failure))
 			ReThrowError(failure);
 		*problem = failure->message ? failure->message : "unknown error";
 	}
-	if (failpat_contained_wait(put_missed, &missed, failpat_lock_wait,
+	if (failpat_contained_wait(put_missed, &missed, failpat_table_wait(),
 							   &failure))
 		return FAILPAT_KEPT_MISSED;
 	if (failpat_is_wish(failure))
@@ -307,7 +307,7 @@ failpat_keep_remembered(void)
 
 	if (remembered == NIL || remembered_put)
 		return;
-	if (failpat_contained_wait(put_remembered, NULL, failpat_lock_wait,
+	if (failpat_contained_wait(put_remembered, NULL, failpat_table_wait(),
 							   &failure))
 		remembered_put = true;
 	else if (failpat_is_wish(failure))
