@@ -28,13 +28,14 @@
 
 #define CHECK_EVERY 8192 /* cells between looks at interrupts */
 #define MAX_DENSE 1024
-#define MAX_TERMS 4096	   /* of a block */
-#define MAX_STEPS 40	   /* on the sample */
-#define MAX_FULL_STEPS 8   /* on all cells */
-#define SMOOTH_SPREAD 1.0  /* prior variance of a level by itself */
-#define PATTERN_SPREAD 1.0 /* prior variance of a pattern's effect */
-#define PAIR_SPREAD 0.25   /* and of a pair's, before it is estimated */
-#define SCREENS 2		   /* rounds of looking for pairs */
+#define MAX_TERMS 4096		/* of a block */
+#define MAX_STEPS 40		/* on the sample */
+#define MAX_FULL_STEPS 8	/* on all cells */
+#define SMOOTH_SPREAD 100.0 /* prior variance of a level by itself, */
+#define MEAN_SPREAD 1e-4	/* and of the mean of all levels */
+#define PATTERN_SPREAD 1.0	/* prior variance of a pattern's effect */
+#define PAIR_SPREAD 0.25	/* and of a pair's, before it is estimated */
+#define SCREENS 2			/* rounds of looking for pairs */
 
 typedef struct Fit
 {
@@ -237,7 +238,33 @@ is_smooth(const FpBlock *block)
 	return block->kind == FP_BLOCK_COUNTS || block->kind == FP_BLOCK_LEVELS;
 }
 
-/* half of what the prior takes off the log-likelihood */
+/* share of the block's observations that a term of it has */
+static double
+weight_of(const FpModel *model, const FpBlock *block, uint32 i)
+{
+	double all = 0;
+
+	for (uint32 j = 0; j < block->n; j++)
+		all += (double) model->terms[block->first + j].trials;
+	return (double) model->terms[block->first + i].trials / Max(all, 1);
+}
+
+/* the mean effect of a block, over its observations */
+static double
+mean_effect(const FpModel *model, const FpBlock *block)
+{
+	double sum = 0;
+
+	for (uint32 i = 0; i < block->n; i++)
+		sum +=
+			weight_of(model, block, i) * model->terms[block->first + i].effect;
+	return sum;
+}
+
+/*
+ * Half of what the prior takes off the log-likelihood.  Levels are a random
+ * walk whose mean is 0 (their height is the intercept's).
+ */
 static double
 penalty(const FpModel *model)
 {
@@ -257,6 +284,12 @@ penalty(const FpModel *model)
 
 			sum += step * step / block->spread;
 		}
+		if (is_smooth(block))
+		{
+			double mean = mean_effect(model, block);
+
+			sum += mean * mean / MEAN_SPREAD;
+		}
 	}
 	return sum / 2;
 }
@@ -271,29 +304,36 @@ penalise(const FpModel *model, double *gradient)
 		const FpTerm  *terms = model->terms + block->first;
 		double		  *g = gradient + block->first;
 		double alone = is_smooth(block) ? SMOOTH_SPREAD : block->spread;
+		double mean = is_smooth(block) ? mean_effect(model, block) : 0;
 
 		for (uint32 i = 0; i < block->n; i++)
 			g[i] -= terms[i].effect / alone;
-		for (uint32 i = 1; is_smooth(block) && i < block->n; i++)
+		for (uint32 i = 0; is_smooth(block) && i < block->n; i++)
 		{
-			double step =
-				(terms[i].effect - terms[i - 1].effect) / block->spread;
+			g[i] -= weight_of(model, block, i) * mean / MEAN_SPREAD;
+			if (i > 0)
+			{
+				double step =
+					(terms[i].effect - terms[i - 1].effect) / block->spread;
 
-			g[i] -= step;
-			g[i - 1] += step;
+				g[i] -= step;
+				g[i - 1] += step;
+			}
 		}
 	}
 }
 
 /* the prior's precision of a term: its part of the diagonal */
 static double
-precision(const FpBlock *block, uint32 i)
+precision(const FpModel *model, const FpBlock *block, uint32 i)
 {
 	double lambda;
+	double weight;
 
 	if (!is_smooth(block))
 		return 1 / block->spread;
-	lambda = 1 / SMOOTH_SPREAD;
+	weight = weight_of(model, block, i);
+	lambda = 1 / SMOOTH_SPREAD + weight * weight / MEAN_SPREAD;
 	lambda += (i > 0) / block->spread;
 	return lambda + (i + 1 < block->n) / block->spread;
 }
@@ -314,14 +354,22 @@ take_factor(Fit *fit, double scale)
 		for (uint32 i = 0; i < block->n; i++)
 		{
 			int32 at = fit->dense_of[block->first + i];
-			int32 before = i > 0 ? fit->dense_of[block->first + i - 1] : -1;
 
 			if (at < 0)
 				continue;
-			fit->factor[(size_t) at * n + at] += precision(block, i);
-			if (is_smooth(block) && before >= 0)
-				fit->factor[(size_t) Max(at, before) * n + Min(at, before)] -=
-					1 / block->spread;
+			fit->factor[(size_t) at * n + at] += precision(model, block, i);
+			/* smooth blocks have a few dozen terms at most */
+			for (uint32 j = 0; is_smooth(block) && j < i; j++)
+			{
+				int32 other = fit->dense_of[block->first + j];
+
+				if (other < 0)
+					continue;
+				fit->factor[(size_t) Max(at, other) * n + Min(at, other)] +=
+					weight_of(model, block, i) * weight_of(model, block, j) /
+						MEAN_SPREAD -
+					(j + 1 == i ? 1 / block->spread : 0);
+			}
 		}
 	}
 	if (!fp_dense_factor(fit->factor, n))
@@ -418,6 +466,14 @@ tune(Fit *fit, const FpRows *rows)
 
 /* --- steps ------------------------------------------------------------- */
 
+/* frequent terms, the intercept, and levels, whose mean is held together */
+static bool
+is_dense(const FpModel *model, uint32 t, int64 floor)
+{
+	return t == 0 || model->terms[t].trials >= floor ||
+		   is_smooth(&model->blocks[model->terms[t].block]);
+}
+
 /* what is dense, and room for it */
 static void
 prepare(Fit *fit)
@@ -438,8 +494,8 @@ prepare(Fit *fit)
 	{
 		n = 0;
 		for (uint32 t = 0; t < model->nterms; t++)
-			n += model->terms[t].trials >= floor;
-		if (n <= MAX_DENSE)
+			n += is_dense(model, t, floor);
+		if (n <= MAX_DENSE || floor > model->trials)
 			break;
 		floor = floor * 5 / 4 + 1;
 	}
@@ -448,7 +504,7 @@ prepare(Fit *fit)
 	for (uint32 t = 0; t < model->nterms; t++)
 	{
 		fit->dense_of[t] = -1;
-		if (model->terms[t].trials < floor)
+		if (!is_dense(model, t, floor))
 			continue;
 		fit->dense_of[t] = (int32) model->ndense;
 		model->dense[model->ndense++] = t;
@@ -482,7 +538,7 @@ direction(Fit *fit, double *step)
 		else
 			step[t] =
 				g[t] / (fit->sums.curvature[t] * (double) (fit->most + 1) +
-						precision(block, t - block->first) * 2);
+						precision(model, block, t - block->first) * 2);
 		decrement += g[t] * step[t];
 	}
 	fp_free(fit->arena, g);
@@ -537,28 +593,49 @@ fit_sample(Fit *fit)
 	fp_free(fit->arena, step);
 }
 
+/*
+ * From the sample's mode to that of all cells.  A term that the sample has
+ * less of than its share gets the curvature that it lacks.
+ */
 static void
 fit_all(Fit *fit)
 {
 	FpModel *model = fit->model;
-	double	*step = fp_alloc_array(fit->arena, double, model->nterms);
-	double	 last = INFINITY;
+	uint32	 n = model->ndense;
+	double	*step = fp_alloc0_array(fit->arena, double, model->nterms);
+	double	 before = -INFINITY;
+	double	 share = fit->sample.share;
 
 	fp_index_rows(fit->arena, model, fit->index, &fit->all);
 	take_hessian(fit);
-	take_factor(fit, 1 / fit->sample.share);
 	for (int round = 0; round < MAX_FULL_STEPS; round++)
 	{
+		double now;
 		double decrement;
 
-		pass(fit, &fit->all, false);
+		pass(fit, &fit->all, true);
+		now = fit->sums.log_likelihood - penalty(model);
+		if (now < before)
+		{
+			move(model, step, -1); /* it was near enough */
+			pass(fit, &fit->all, false);
+			break;
+		}
+		before = now;
+		if (round == 0)
+		{
+			for (uint32 i = 0; i < n; i++)
+			{
+				double *at = &fit->hessian[(size_t) i * n + i];
+
+				*at = Max(*at, fit->sums.curvature[model->dense[i]] * share);
+			}
+			take_factor(fit, 1 / share);
+		}
 		decrement = direction(fit, step);
-		if (!(decrement < last))
-			break; /* the sample's curvature does not fit: it is near enough */
-		move(model, step, 1);
-		last = decrement;
 		if (decrement < 1e-3)
 			break;
+		move(model, step, 1);
 	}
 	fp_free(fit->arena, step);
 }
@@ -573,7 +650,8 @@ finish(Fit *fit, FpArena arena)
 	uint32		 *dense = fp_alloc_array(arena, uint32, model->ndense + 1);
 	uint32		  n = model->ndense;
 
-	take_hessian(fit);
+	if (!fit->sampled)
+		take_hessian(fit);
 	take_factor(fit, 1 / fit->sample.share);
 	fp_dense_invert(fit->arena, fit->factor, n);
 	model->covariance = fp_alloc_array(arena, double, (uint64) n *n + 1);
@@ -590,7 +668,7 @@ finish(Fit *fit, FpArena arena)
 			term->variance = fit->factor[(size_t) at * n + at];
 		else
 			term->variance = 1 / (fit->sums.curvature[t] +
-								  precision(block, t - block->first));
+								  precision(model, block, t - block->first));
 	}
 	model->use = fp_alloc0_array(arena, FpDimUse, cube->ndims + 1);
 	for (int u = 0; u < fit->index->nused; u++)
@@ -648,7 +726,7 @@ count_terms(Fit *fit, uint32 block)
 	}
 }
 
-/* every so-many-eth cell; all of them where there are few */
+/* one of every so many cells; all of them where there are few */
 static void
 take_sample(Fit *fit, uint64 size)
 {

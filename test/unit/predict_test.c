@@ -1,0 +1,497 @@
+/*
+ * The model behind predictions: against scipy, on data with known truth, and
+ * what its intervals hold; and attempts at the same thing.
+ */
+#include "cube/build.h"
+#include "fixture.h"
+#include "predict/dense.h"
+#include "predict/model.h"
+#include "predict/retry.h"
+#include "unit.h"
+
+static FpArena arena;
+static uint64  seed = 88172645463325252ULL;
+
+static double
+uniform(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (double) (seed >> 11) / 9007199254740992.0;
+}
+
+static double
+normal(void)
+{
+	return sqrt(-2 * log(1 - uniform())) * cos(6.283185307179586 * uniform());
+}
+
+static double
+logistic(double x)
+{
+	return 1 / (1 + exp(-x));
+}
+
+/* the term of one part, or NULL */
+static const FpTerm *
+find_term(const FpModel *model, FpPartKind kind, const char *dim, double at)
+{
+	int d = fp_cube_find_dim(model->cube, dim, strlen(dim));
+
+	for (uint32 t = 0; t < model->nterms; t++)
+	{
+		const FpPart *part = model->terms[t].parts;
+
+		if (model->terms[t].nparts == 1 && part->dim == d &&
+			part->kind == kind &&
+			(kind == FP_PART_VALUE || kind == FP_PART_MEMBER
+				 ? atof(model->cube->dims[d].values[part->code - 1].data) == at
+				 : part->min == at))
+			return &model->terms[t];
+	}
+	return NULL;
+}
+
+static void
+test_reference(void)
+{
+	FpCubeBuilder *b = fp_builder_create(fp_arena_create(arena, "builder"), 0);
+	Fixture		   f = fixture_open("predict_cells");
+	FpModelOptions options;
+	FpModel		  *model;
+	double		   worst = 0;
+	double		   worst_variance = 0;
+	int			   rows = 0;
+
+	while (fixture_next(&f))
+	{
+		int	   a = fp_builder_dim(b, "a", 1, FP_NOMINAL);
+		int	   lora = fp_builder_dim(b, "lora", 4, FP_SET);
+		int	   at = fp_builder_dim(b, "at", 2, FP_ORDINAL);
+		FpText members[4];
+		uint32 n = 0;
+		uint32 codes[3];
+
+		for (int i = 0; i < 4; i++)
+			if (fixture_count(&f, 1 + i))
+				members[n++] =
+					(FpText){(const char *[]){"1", "2", "3", "4"}[i], 1};
+		codes[a] = fp_builder_value(b, a, f.text[0], strlen(f.text[0]));
+		codes[lora] = fp_builder_set(b, lora, members, n);
+		codes[at] = fp_builder_number(b, at, fixture_number(&f, 5));
+		fp_builder_add(b, codes, fixture_count(&f, 7), fixture_count(&f, 6));
+	}
+	fp_model_defaults(&options);
+	options.tune = false;
+	options.max_pairs = 0;
+	model =
+		fp_model_fit(arena, fp_builder_freeze(b, arena), NULL, 0, &options);
+	f = fixture_open("predict_effects");
+	while (fixture_next(&f))
+	{
+		const FpTerm *term;
+		double		  at = fixture_number(&f, 1);
+
+		if (strcmp(f.text[0], "intercept") == 0)
+			term = &model->terms[0];
+		else if (strcmp(f.text[0], "count") == 0)
+			term = find_term(model, FP_PART_COUNT, "lora", at);
+		else if (strcmp(f.text[0], "at") == 0)
+			term = find_term(model, FP_PART_RANGE, "at", at);
+		else if (strcmp(f.text[0], "a") == 0)
+			term = find_term(model, FP_PART_VALUE, "a", at);
+		else
+			term = find_term(model, FP_PART_MEMBER, "lora", at);
+		if (term == NULL)
+			continue;
+		rows++;
+		worst = fmax(worst, fabs(term->effect - fixture_number(&f, 2)));
+		worst_variance =
+			fmax(worst_variance,
+				 fabs(term->variance / fixture_number(&f, 3) - 1));
+	}
+	ok(rows == 16 && worst < 1e-6,
+	   "effects are scipy's (%d, largest difference %.1e)", rows, worst);
+	ok(worst_variance < 1e-5, "so are their variances (%.1e)", worst_variance);
+}
+
+/* --- simulated observations -------------------------------------------- */
+
+#define VALUES 12
+
+typedef struct World
+{
+	double	effect[3][VALUES];
+	double	pair; /* of value 1 of dimension 0 with value 2 of dimension 1 */
+	FpCube *cube;
+} World;
+
+static double
+truth(const World *world, const int *v)
+{
+	double x = -2;
+
+	for (int d = 0; d < 3; d++)
+		x += world->effect[d][v[d]];
+	return x + (v[0] == 1 && v[1] == 2 ? world->pair : 0);
+}
+
+static void
+make_world(World *world, FpArena own, double spread, double pair, int n)
+{
+	FpCubeBuilder *b = fp_builder_create(fp_arena_create(own, "builder"), 0);
+
+	world->pair = pair;
+	for (int d = 0; d < 3; d++)
+		for (int v = 0; v < VALUES; v++)
+			world->effect[d][v] = spread * normal();
+	for (int i = 0; i < n; i++)
+	{
+		uint32 codes[3];
+		int	   v[3];
+
+		for (int d = 0; d < 3; d++)
+		{
+			char text[8];
+			int	 dim = fp_builder_dim(b, (const char *[]){"a", "b", "c"}[d], 1,
+									  FP_NOMINAL);
+
+			v[d] = (int) (VALUES * pow(uniform(), 1.5));
+			snprintf(text, sizeof(text), "%d", v[d]);
+			codes[dim] = fp_builder_value(b, dim, text, strlen(text));
+		}
+		fp_builder_add(b, codes, 1, uniform() < logistic(truth(world, v)));
+	}
+	world->cube = fp_builder_freeze(b, own);
+}
+
+static double
+codes_value(const FpCube *cube, int d, uint64 cell)
+{
+	return atof(cube->dims[d].values[cube->codes[d][cell] - 1].data);
+}
+
+/* log-odds of a cell and their variance, from the dense covariances */
+static void
+score(const FpModel *model, uint64 cell, double *x, double *variance)
+{
+	uint32 terms[8];
+	uint32 n = 0;
+
+	*x = 0;
+	*variance = 0;
+	for (uint32 i = 0; i < model->ndense; i++)
+	{
+		const FpTerm *term = &model->terms[model->dense[i]];
+		bool		  met = true;
+
+		for (int p = 0; p < term->nparts; p++)
+			met = met &&
+				  fp_part_met(model->cube, &term->parts[p],
+							  model->cube->codes[term->parts[p].dim][cell]);
+		if (met && n < 8)
+		{
+			*x += term->effect;
+			terms[n++] = i;
+		}
+	}
+	for (uint32 i = 0; i < n; i++)
+		for (uint32 j = 0; j < n; j++)
+			*variance +=
+				model
+					->covariance[(size_t) terms[i] * model->ndense + terms[j]];
+}
+
+static void
+test_coverage(double spread, double pair, int n, double least)
+{
+	int	   inside = 0;
+	int	   all = 0;
+	double width = 0;
+
+	for (int round = 0; round < 12; round++)
+	{
+		FpArena		   own = fp_arena_create(arena, "round");
+		World		   world;
+		FpModelOptions options;
+		FpModel		  *model;
+
+		make_world(&world, own, spread, pair, n);
+		fp_model_defaults(&options);
+		model = fp_model_fit(own, world.cube, NULL, 0, &options);
+		for (uint64 c = 0; c < world.cube->ncells; c += 3)
+		{
+			int			 v[3];
+			double		 x;
+			double		 variance;
+			FpPrediction p;
+
+			for (int d = 0; d < 3; d++)
+				v[d] = (int) codes_value(world.cube, d, c);
+			score(model, c, &x, &variance);
+			p = fp_predict_from(x, variance + model->unmodelled, 0, 1.96);
+			inside += logistic(truth(&world, v)) >= p.lower &&
+					  logistic(truth(&world, v)) <= p.upper;
+			width += p.upper - p.lower;
+			all++;
+		}
+		fp_arena_delete(own);
+	}
+	ok((double) inside / all >= least && (double) inside / all < 0.995,
+	   "spread %.1f, pair %.1f, %d observations: 95 %% intervals hold %.1f %% "
+	   "of the true probabilities (width %.3f)",
+	   spread, pair, n, 100.0 * inside / all, width / all);
+}
+
+static void
+test_pairs(void)
+{
+	World		   world;
+	FpModelOptions options;
+	FpModel		  *model;
+	bool		   found = false;
+	int			   others = 0;
+	double		  *p;
+	double		   again = 0;
+	int			   cells = 0;
+
+	make_world(&world, arena, 0.5, 1.5, 40000);
+	fp_model_defaults(&options);
+	model = fp_model_fit(arena, world.cube, NULL, 0, &options);
+	for (uint32 t = 0; t < model->nterms; t++)
+	{
+		const FpTerm *term = &model->terms[t];
+		const FpDim	 *dims = model->cube->dims;
+
+		if (model->blocks[term->block].kind != FP_BLOCK_PAIRS)
+			continue;
+		if (term->parts[0].dim == 0 && term->parts[1].dim == 1 &&
+			atoi(dims[0].values[term->parts[0].code - 1].data) == 1 &&
+			atoi(dims[1].values[term->parts[1].code - 1].data) == 2)
+			found = fabs(term->effect - 1.5) < 4 * sqrt(term->variance);
+		else
+			others++;
+	}
+	ok(found, "a planted pair is found, and its size");
+	ok(others <= 3, "and few others (%d)", others);
+
+	/* the same by the other way, as for cubes of jobs */
+	p = fp_model_cells(arena, model, world.cube);
+	for (uint64 c = 0; c < world.cube->ncells; c++)
+	{
+		double x;
+		double variance;
+
+		score(model, c, &x, &variance);
+		again = fmax(again, fabs(p[c] - logistic(x)));
+		cells++;
+	}
+	ok(cells > 100 && again < 1e-9,
+	   "cells of a cube are scored as combinations are (%.1e)", again);
+
+	/* a sample of the cells leads to the same effects */
+	{
+		FpModelOptions few = options;
+		FpModel		  *sampled;
+		double		   worst = 0;
+
+		options.max_pairs = few.max_pairs = 0;
+		model = fp_model_fit(arena, world.cube, NULL, 0, &options);
+		few.sample = world.cube->ncells / 2;
+		few.tune = options.tune = false;
+		few.spread = options.spread = 0.25;
+		model = fp_model_fit(arena, world.cube, NULL, 0, &options);
+		sampled = fp_model_fit(arena, world.cube, NULL, 0, &few);
+		for (uint32 t = 0; t < model->nterms; t++)
+			worst = fmax(worst, fabs(model->terms[t].effect -
+									 sampled->terms[t].effect));
+		ok(worst < 0.02,
+		   "with curvature from half of the cells, effects are those of all "
+		   "(%.4f)",
+		   worst);
+	}
+	options.spread = -1;
+	ok(RAISES(FP_ERR_DATA, fp_model_fit(arena, world.cube, NULL, 0, &options)),
+	   "a spread below zero is refused");
+}
+
+static void
+test_pure_noise(void)
+{
+	World		   world;
+	FpModelOptions options;
+	FpModel		  *model;
+	double		   largest = 0;
+
+	make_world(&world, arena, 0, 0, 20000);
+	fp_model_defaults(&options);
+	model = fp_model_fit(arena, world.cube, NULL, 0, &options);
+	for (uint32 t = 1; t < model->nterms; t++)
+		largest = fmax(largest, fabs(model->terms[t].effect));
+	ok(largest < 0.15, "where nothing is there, effects are small (%.3f)",
+	   largest);
+}
+
+/* n observations of value v of "a", f of them failed */
+static FpCube *
+one_cube(const char *v, int64 n, int64 f)
+{
+	FpCubeBuilder *b = fp_builder_create(fp_arena_create(arena, "builder"), 0);
+	uint32		   codes[1];
+	int			   a = fp_builder_dim(b, "a", 1, FP_NOMINAL);
+
+	codes[a] = fp_builder_value(b, a, v, strlen(v));
+	fp_builder_add(b, codes, n, f);
+	return fp_builder_freeze(b, arena);
+}
+
+static void
+test_periods(void)
+{
+	FpCube		  *cubes[16];
+	FpCube		  *cube;
+	FpModel		  *model;
+	FpModelOptions options;
+	int			   first_of[FP_MAX_PERIODS];
+	int			   n;
+	double		  *p;
+
+	for (int i = 0; i < 16; i++)
+		cubes[i] = one_cube("x", 1000, i < 12 ? 100 : 300);
+	cube = fp_training_cube(arena, cubes, 16, 100, first_of, &n);
+	ok(n == 5 && first_of[0] == 0 && first_of[1] == 8 && first_of[2] == 12 &&
+		   first_of[3] == 14 && first_of[4] == 15,
+	   "periods are the last half, quarter, eighth, sixteenth (%d)", n);
+	ok(cube->total_trials == 16000 && cube->ncells == 5,
+	   "the cube counts each period once");
+	fp_model_defaults(&options);
+	model = fp_model_fit(arena, cube, NULL, 0, &options);
+	p = fp_model_cells(arena, model, cubes[0]);
+	ok(p[0] > 0.26 && p[0] < 0.31,
+	   "a level that has risen is predicted as it is now (%.3f)", p[0]);
+	cube = fp_training_cube(arena, cubes, 16, 5000, first_of, &n);
+	ok(n == 1 && cube->ndims == 1 && cube->ncells == 1,
+	   "too few failures: no periods");
+}
+
+/* --- attempts ---------------------------------------------------------- */
+
+static void
+test_rho(double rho, bool stops)
+{
+	FpUnits units;
+	double	weights[FP_RHO_CELLS];
+	double	shift;
+	double	mean = 0;
+	double	again = 0;
+	double	n = 0;
+
+	fp_units_init(&units, arena);
+	for (int i = 0; i < 20000; i++)
+	{
+		double p = 0.1 + 0.3 * uniform();
+		/* bad or good through and through with probability rho: the same
+		 * correlation of two attempts as a beta distribution's */
+		bool   sticky = uniform() < rho;
+		double theta = sticky ? (uniform() < p) : p;
+		int	   trials = 0;
+		int	   failures = 0;
+
+		while (trials < 2)
+		{
+			bool failed = uniform() < theta;
+
+			trials++;
+			failures += failed;
+			if (stops && !failed)
+				break;
+		}
+		again += failures == 2;
+		n += failures >= 1 && (trials == 2);
+		fp_units_add(&units, trials, failures, p);
+	}
+	fp_units_rho(&units, NULL, weights, &shift);
+	for (int c = 0; c < FP_RHO_CELLS; c++)
+		mean += weights[c] * fp_rho_middle(c);
+	ok(fabs(mean - rho) < 0.04, "correlation %.2f, %s: %.3f, shift %.3f", rho,
+	   stops ? "attempts stop when one passes" : "two attempts each", mean,
+	   shift);
+	if (stops)
+	{
+		/* of those that have failed once, the mean of p */
+		FpRetry retry = fp_retry(0.28, 0.1, weights, 1, 2);
+
+		ok(fabs((1 - retry.pass) - again / n) < 0.02,
+		   "after a failure the next fails with %.3f (seen: %.3f)",
+		   1 - retry.pass, again / n);
+	}
+}
+
+static void
+test_retry(void)
+{
+	double	weights[FP_RHO_CELLS] = {0};
+	FpRetry retry;
+
+	weights[0] = 1; /* pure luck */
+	retry = fp_retry(0.2, 0, weights, 3, 2);
+	ok(near(retry.pass, 0.8, 2e-3) && near(retry.until, 1.25, 3e-3) &&
+		   near(retry.within, 0.96, 2e-3),
+	   "without correlation failures so far say nothing");
+	weights[0] = 0;
+	weights[FP_RHO_CELLS - 1] = 1; /* what failed fails again */
+	retry = fp_retry(0.2, 0, weights, 1, 2);
+	ok(retry.pass < 0.02 && isinf(retry.until),
+	   "with it, what failed fails again");
+	weights[FP_RHO_CELLS - 1] = 0.5;
+	weights[0] = 0.5;
+	ok(fp_retry(0.2, 0, weights, 1, 1).pass >
+		   fp_retry(0.2, 0, weights, 3, 1).pass,
+	   "each failure speaks for the systematic");
+	retry = fp_retry(0.2, 0.3, weights, 1, 1);
+	ok(retry.lower <= retry.pass && retry.pass <= retry.upper &&
+		   retry.lower < retry.upper,
+	   "an interval");
+	ok(near(fp_all_pass(0.2, weights, 1), 0.8, 1e-9),
+	   "one attempt passes as often as it does not fail");
+}
+
+static void
+test_dense(void)
+{
+	double a[9] = {4, 0, 0, 2, 5, 0, 1, 3, 6};
+	double x[3] = {7, 10, 10};
+
+	ok(fp_dense_factor(a, 3), "a positive matrix has a factor");
+	fp_dense_solve(a, 3, x);
+	ok(near(x[0], 1, 1e-12) && near(x[1], 1, 1e-12) && near(x[2], 1, 1e-12),
+	   "which solves");
+	fp_dense_invert(arena, a, 3);
+	ok(near(4 * a[0] + 2 * a[3] + a[6], 1, 1e-12) && near(a[1], a[3], 1e-12) &&
+		   near(2 * a[0] + 5 * a[3] + 3 * a[6], 0, 1e-12),
+	   "and inverts");
+	a[0] = -1;
+	ok(!fp_dense_factor(a, 3), "one that is not positive has none");
+}
+
+int
+main(void)
+{
+	arena = fp_arena_create(NULL, "test");
+	test_dense();
+	test_reference();
+	test_coverage(0.5, 0, 6000, 0.92);
+	test_coverage(0.5, 1.5, 30000, 0.92);
+	test_coverage(0.1, 0, 3000, 0.92);
+	test_pairs();
+	test_pure_noise();
+	test_periods();
+	test_rho(0.02, false);
+	test_rho(0.3, false);
+	test_rho(0.3, true);
+	test_rho(0.6, true);
+	test_retry();
+	fp_arena_delete(arena);
+	return unit_done();
+}
