@@ -610,18 +610,17 @@ fit_all(Fit *fit)
 	take_hessian(fit);
 	for (int round = 0; round < MAX_FULL_STEPS; round++)
 	{
-		double now;
-		double decrement;
+		double by = 1;
 
 		pass(fit, &fit->all, true);
-		now = fit->sums.log_likelihood - penalty(model);
-		if (now < before)
+		while (fit->sums.log_likelihood - penalty(model) < before && by > 0.05)
 		{
-			move(model, step, -1); /* it was near enough */
-			pass(fit, &fit->all, false);
-			break;
+			/* too far: the sample's curvature is but a sample's */
+			move(model, step, -by / 2);
+			by /= 2;
+			pass(fit, &fit->all, true);
 		}
-		before = now;
+		before = fit->sums.log_likelihood - penalty(model);
 		if (round == 0)
 		{
 			for (uint32 i = 0; i < n; i++)
@@ -632,8 +631,7 @@ fit_all(Fit *fit)
 			}
 			take_factor(fit, 1 / share);
 		}
-		decrement = direction(fit, step);
-		if (decrement < 1e-3)
+		if (direction(fit, step) < 1e-3)
 			break;
 		move(model, step, 1);
 	}
@@ -752,8 +750,13 @@ take_sample(Fit *fit, uint64 size)
 		fit->sample.codes[d] = fp_alloc_array(fit->arena, uint32, n + 1);
 	for (uint64 r = 0; r < n; r++)
 	{
-		uint64 cell =
-			(uint64) ((double) r * (double) cube->ncells / (double) n);
+		/* one of each stretch, but not always the same one: cells are in
+		 * order, so every other cell may be of every other value */
+		double within = (double) (fp_hash_word(r) >> 11) / 9007199254740992.0;
+		uint64 cell = (uint64) (((double) r + within) * (double) cube->ncells /
+								(double) n);
+
+		cell = Min(cell, cube->ncells - 1);
 
 		trials[r] = cube->trials[cell];
 		failures[r] = cube->failures[cell];
