@@ -116,7 +116,8 @@ typedef struct Term
 	Datum		*covariances;
 	bool		 simple; /* of one dimension, and no pattern */
 	int			 dim;	 /* then: which, -1: none */
-	double		 share;	 /* of it that counts, here */
+	bool		 met;	 /* by what is told */
+	double		 chance; /* that it is, where something it asks is not told */
 } Term;
 
 typedef struct Predict
@@ -127,6 +128,7 @@ typedef struct Predict
 	int			 nterms;
 	Term		*terms;
 	double		 unmodelled;
+	double		 trials;
 	double		 z;
 } Predict;
 
@@ -141,7 +143,9 @@ typedef struct Sum
 /* --- statements -------------------------------------------------------- */
 
 static SPIPlanPtr plan_model;
-static SPIPlanPtr plan_terms;
+static SPIPlanPtr plan_terms;	/* that have one of some keys, */
+static SPIPlanPtr plan_more;	/* and all patterns and pairs; */
+static SPIPlanPtr plan_simple;	/* values by themselves only */
 static Oid		  plans_schema; /* of the extension that they are for */
 
 #define EQ "OPERATOR(pg_catalog.=)"
@@ -165,6 +169,7 @@ make_plans(Oid schema)
 {
 	const char *s = quote_identifier(get_namespace_name(schema));
 	Oid			types[] = {TEXTOID, INT8ARRAYOID};
+	char	   *columns;
 
 	if (plans_schema == schema)
 		return;
@@ -179,14 +184,22 @@ make_plans(Oid schema)
 				 " ORDER BY m.source IS NULL LIMIT 2",
 				 s),
 		1, types);
-	plan_terms = prepare(
+	columns =
 		psprintf("SELECT t.term, t.kind, t.conditions, t.since, t.label,"
 				 " t.effect, t.variance, t.trials, t.failures, t.neighbours,"
 				 " t.covariances FROM %s.fp_model_terms t"
-				 " WHERE t.source " EQ " $1 AND t.key " EQ " ANY ($2)"
-				 " ORDER BY t.term",
-				 s),
-		2, types);
+				 " WHERE t.source " EQ " $1 AND (t.key " EQ " ANY ($2)",
+				 s);
+	plan_terms = prepare(psprintf("%s) ORDER BY t.term", columns), 2, types);
+	plan_simple =
+		prepare(psprintf("%s) AND t.kind " EQ " ANY ('{value,member}')"
+						 " ORDER BY t.term",
+						 columns),
+				2, types);
+	plan_more = prepare(psprintf("%s OR t.kind " EQ " ANY ('{pattern,pair}'))"
+								 " ORDER BY t.term",
+								 columns),
+						2, types);
 	plans_schema = schema;
 }
 
@@ -415,41 +428,46 @@ classify(const Predict *work, Term *term)
 		term->dim = -1;
 }
 
+/* the terms of a source that a plan finds by keys, after those there are */
 static void
-read_terms(Predict *work, Datum source, int max_items)
+append_terms(Predict *work, SPIPlanPtr plan, Datum source, Datum keys)
 {
 	Datum args[2];
+	Term *before = work->terms;
+	int	  nbefore = work->nterms;
 
 	args[0] = source;
-	args[1] = match_keys(&work->combo, max_items);
-	if (SPI_execute_plan(plan_terms, args, NULL, true, 0) != SPI_OK_SELECT)
+	args[1] = keys;
+	if (SPI_execute_plan(plan, args, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the model");
-	work->nterms = (int) SPI_processed;
+	work->nterms += (int) SPI_processed;
 	work->terms = palloc0_array(Term, work->nterms + 1);
-	for (int i = 0; i < work->nterms; i++)
+	if (before)
+		memcpy(work->terms, before, nbefore * sizeof(Term));
+	for (int r = 0; r < work->nterms - nbefore; r++)
 	{
-		Term *term = &work->terms[i];
+		Term *term = &work->terms[nbefore + r];
 		bool  isnull;
 		Datum d;
 		int	  n;
 
-		term->number = DatumGetInt32(column(i, 1, &isnull));
-		term->kind = TextDatumGetCString(column(i, 2, &isnull));
-		term->conditions = DatumGetJsonbPCopy(column(i, 3, &isnull));
-		d = column(i, 4, &isnull);
+		term->number = DatumGetInt32(column(r, 1, &isnull));
+		term->kind = TextDatumGetCString(column(r, 2, &isnull));
+		term->conditions = DatumGetJsonbPCopy(column(r, 3, &isnull));
+		d = column(r, 4, &isnull);
 		term->has_since = !isnull;
 		if (!isnull)
 			term->since = DatumGetTimestampTz(d);
-		d = column(i, 5, &isnull);
+		d = column(r, 5, &isnull);
 		if (!isnull)
 			term->label = TextDatumGetCString(d);
-		term->effect = column_float(i, 6);
-		term->variance = column_float(i, 7);
-		term->trials = column_int(i, 8);
-		term->failures = column_int(i, 9);
-		read_array(column(i, 10, &isnull), INT4OID, &term->neighbours,
+		term->effect = column_float(r, 6);
+		term->variance = column_float(r, 7);
+		term->trials = column_int(r, 8);
+		term->failures = column_int(r, 9);
+		read_array(column(r, 10, &isnull), INT4OID, &term->neighbours,
 				   &term->nneighbours);
-		read_array(column(i, 11, &isnull), FLOAT8OID, &term->covariances, &n);
+		read_array(column(r, 11, &isnull), FLOAT8OID, &term->covariances, &n);
 		if (n != term->nneighbours)
 			term->nneighbours = 0;
 		failpat_combo_read(&term->combo, term->conditions, true, "conditions");
@@ -458,35 +476,127 @@ read_terms(Predict *work, Datum source, int max_items)
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/*
- * How much of a term counts: 1 or 0, and where it asks for a place in an
- * ordinal dimension of which none is told, the share of all observations that
- * are in such a place.
- */
-static double
-share_of(const Predict *work, const Term *term)
+static bool
+is_told(const Predict *work, const FailpatItem *item)
 {
-	double share = 1;
+	for (int i = 0; i < work->combo.nitems; i++)
+		if (work->combo.items[i].hash == item->hash)
+			return true;
+	return false;
+}
 
+static void
+read_terms(Predict *work, Datum source, int max_items)
+{
+	bool   all_told = true;
+	Datum *keys;
+	int	   n = 0;
+	int	   room = 1;
+
+	/* patterns of values that are not told may be met as well */
+	for (int d = 0; d < work->ndims; d++)
+		all_told = all_told && (work->dims[d].told || work->dims[d].ordinal);
+	append_terms(work, all_told ? plan_terms : plan_more, source,
+				 match_keys(&work->combo, max_items));
+	if (all_told)
+		return;
+
+	/* what their other values do by themselves */
+	for (int t = 0; t < work->nterms; t++)
+		room += work->terms[t].combo.nitems;
+	keys = palloc_array(Datum, room);
+	for (int t = 0; t < work->nterms; t++)
+		for (int i = 0; i < work->terms[t].combo.nitems; i++)
+		{
+			const FailpatItem *item = &work->terms[t].combo.items[i];
+			Datum key = Int64GetDatum(failpat_match_key(item->hash));
+			bool  known = is_told(work, item);
+
+			for (int k = 0; k < n && !known; k++)
+				known = keys[k] == key;
+			if (!known)
+				keys[n++] = key;
+		}
+	if (n > 0)
+		append_terms(work, plan_simple, source,
+					 PointerGetDatum(construct_array(keys, n, INT8OID, 8,
+													 FLOAT8PASSBYVAL,
+													 TYPALIGN_DOUBLE)));
+}
+
+/* the simple term of a value, or NULL */
+static const Term *
+item_term(const Predict *work, const FailpatItem *item)
+{
+	for (int t = 0; t < work->nterms; t++)
+		if (work->terms[t].simple && !work->terms[t].has_since &&
+			work->terms[t].combo.nitems == 1 &&
+			work->terms[t].combo.items[0].hash == item->hash)
+			return &work->terms[t];
+	return NULL;
+}
+
+/* trials of the levels, or counts, of a dimension in a range */
+static double
+range_trials(const Predict *work, int d, double min, double max)
+{
+	double in = 0;
+
+	for (int t = 0; t < work->nterms; t++)
+	{
+		const Term *term = &work->terms[t];
+
+		if (term->simple && term->dim == d && term->combo.nintervals == 1 &&
+			term->combo.intervals[0].min >= min &&
+			term->combo.intervals[0].max <= max)
+			in += (double) term->trials;
+	}
+	return in;
+}
+
+/*
+ * Whether a term is met by what is told; where it is not ruled out, but asks
+ * for something that is not told, how often it is met by observations that
+ * have what is told (exactly so where that is one thing).
+ */
+static void
+weigh_term(const Predict *work, Term *term)
+{
+	double told = work->trials; /* trials that have what is told of it */
+	bool   open = false;
+
+	term->met = false;
+	term->chance = 0;
 	if (term->simple && term->dim >= 0)
 	{
 		const Dim *dim = &work->dims[term->dim];
 
 		if (!dim->told)
-			return 0; /* its mean is taken instead */
+			return; /* the mean of the dimension is taken instead */
 		if (term->has_null)
-			return dim->missing;
+		{
+			term->met = dim->missing;
+			return;
+		}
 	}
 	else if (term->has_null)
-		return 0;
+		return;
 	for (int i = 0; i < term->combo.nitems; i++)
 	{
-		bool has = false;
+		const FailpatItem *item = &term->combo.items[i];
+		int				   d = find_dim(work, item->dim, item->dim_len);
+		bool			   has = is_told(work, item);
 
-		for (int j = 0; j < work->combo.nitems && !has; j++)
-			has = work->combo.items[j].hash == term->combo.items[i].hash;
-		if (!has)
-			return 0;
+		if (!has && (d < 0 || work->dims[d].told))
+			return;
+		if (has)
+		{
+			const Term *own = item_term(work, item);
+
+			told *= own ? (double) own->trials / work->trials : 1;
+		}
+		else
+			open = true;
 	}
 	for (int i = 0; i < term->combo.nintervals; i++)
 	{
@@ -495,39 +605,26 @@ share_of(const Predict *work, const Term *term)
 		const Dim			  *dim;
 		double				   at;
 
-		if (d < 0)
-			return 0;
+		if (d < 0 || work->dims[d].missing)
+			return;
 		dim = &work->dims[d];
-		if (dim->missing)
-			return 0;
+		if (!dim->told)
+		{
+			open = true;
+			continue;
+		}
+		/* of the levels and counts one is chosen, by choose() */
 		at = dim->set ? dim->nitems : dim->number;
-		if (dim->told)
-		{
-			/* of the levels and counts one is chosen, by choose() */
-			if (!term->simple && (at < range->min || at > range->max))
-				return 0;
-		}
-		else
-		{
-			double in = 0;
-			double all = 0;
-
-			for (int t = 0; t < work->nterms; t++)
-			{
-				const Term *other = &work->terms[t];
-
-				if (!other->simple || other->dim != d ||
-					other->combo.nintervals != 1)
-					continue;
-				all += (double) other->trials;
-				if (other->combo.intervals[0].min >= range->min &&
-					other->combo.intervals[0].max <= range->max)
-					in += (double) other->trials;
-			}
-			share *= all > 0 ? in / all : 0;
-		}
+		if (!term->simple && (at < range->min || at > range->max))
+			return;
+		if (!term->simple)
+			told *= Min(range_trials(work, d, range->min, range->max) /
+							work->trials,
+						1);
 	}
-	return share;
+	term->met = !open;
+	if (open && told > 0)
+		term->chance = Min((double) term->trials / told, 1);
 }
 
 /*
@@ -549,7 +646,7 @@ choose(Predict *work, int d)
 		if (!term->simple || term->dim != d || term->combo.nintervals != 1 ||
 			!dim->told || dim->missing)
 			continue;
-		term->share = 0;
+		term->met = false;
 		min = term->combo.intervals[0].min;
 		if (best == NULL)
 			best = term;
@@ -559,7 +656,7 @@ choose(Predict *work, int d)
 			best = term;
 	}
 	if (best)
-		best->share = 1;
+		best->met = true;
 }
 
 static void
@@ -571,8 +668,8 @@ weigh_terms(Predict *work)
 	{
 		Term *term = &work->terms[t];
 
-		term->share = share_of(work, term);
-		if (term->share > 0 && term->simple && term->dim >= 0 &&
+		weigh_term(work, term);
+		if (term->met && term->simple && term->dim >= 0 &&
 			(term->combo.nitems == 1 || term->has_null))
 			work->dims[term->dim].nknown++;
 	}
@@ -598,19 +695,18 @@ add_up(const Predict *work)
 	{
 		const Term *term = &work->terms[t];
 
-		if (term->share == 0)
+		if (!term->met)
 			continue;
-		sum.log_odds += term->share * term->effect;
-		sum.known += term->share * term->share * term->variance;
+		sum.log_odds += term->effect;
+		sum.known += term->variance;
 		for (int i = 0; i < term->nneighbours; i++)
 		{
 			int number = DatumGetInt32(term->neighbours[i]);
 
 			/* terms are in order, and each pair of them is there twice */
 			for (int o = 0; o < work->nterms; o++)
-				if (work->terms[o].number == number)
-					sum.known += term->share * work->terms[o].share *
-								 DatumGetFloat8(term->covariances[i]);
+				if (work->terms[o].number == number && work->terms[o].met)
+					sum.known += DatumGetFloat8(term->covariances[i]);
 		}
 	}
 	for (int d = 0; d < work->ndims; d++)
@@ -628,12 +724,52 @@ add_up(const Predict *work)
 	return sum;
 }
 
+/*
+ * What is told is certain; a pattern that what is not told may meet is met
+ * with its chance, in which its effect comes in whole.
+ */
 static FpPrediction
 predict(const Predict *work)
 {
-	Sum sum = add_up(work);
+	Sum			 sum = add_up(work);
+	FpPrediction result =
+		fp_predict_from(sum.log_odds, sum.known, sum.mixed, work->z);
 
-	return fp_predict_from(sum.log_odds, sum.known, sum.mixed, work->z);
+	for (int t = 0; t < work->nterms; t++)
+	{
+		const Term	*term = &work->terms[t];
+		FpPrediction with;
+		FpPrediction without;
+		Sum			 here = sum;
+
+		if (term->chance == 0)
+			continue;
+		/* where it is met, what it asks for is there */
+		for (int i = 0; i < term->combo.nitems; i++)
+		{
+			const FailpatItem *item = &term->combo.items[i];
+			int				   d = find_dim(work, item->dim, item->dim_len);
+			const Term		  *own = item_term(work, item);
+
+			if (d < 0 || work->dims[d].told || own == NULL)
+				continue;
+			here.log_odds += own->effect - work->dims[d].mean;
+			here.mixed = Max(here.mixed - work->dims[d].variance, 0);
+		}
+		without =
+			fp_predict_from(here.log_odds, here.known, here.mixed, work->z);
+		with =
+			fp_predict_from(here.log_odds + term->effect,
+							here.known + term->variance, here.mixed, work->z);
+		result.probability +=
+			term->chance * (with.probability - without.probability);
+		result.lower += term->chance * (with.lower - without.lower);
+		result.upper += term->chance * (with.upper - without.upper);
+	}
+	result.probability = Min(Max(result.probability, 0), 1);
+	result.lower = Min(Max(result.lower, 0), result.probability);
+	result.upper = Max(Min(result.upper, 1), result.probability);
+	return result;
 }
 
 /* --- what drives it ---------------------------------------------------- */
@@ -693,10 +829,9 @@ drive_dim(const Predict *work, int d, Driver *driver)
 	{
 		const Term *term = &work->terms[t];
 
-		if (term->share == 0 || !term->simple || term->dim != d ||
-			term->has_since)
+		if (!term->met || !term->simple || term->dim != d || term->has_since)
 			continue;
-		driver->effect += term->share * term->effect;
+		driver->effect += term->effect;
 		/* of several values, what is known least of */
 		if ((term->combo.nitems > 0 || term->has_null || dim->ordinal) &&
 			(driver->trials == 0 || term->trials < driver->trials))
@@ -749,12 +884,12 @@ contributions(const Predict *work, double probability)
 	{
 		const Term *term = &work->terms[t];
 
-		if (term->share == 0 || (term->simple && !term->has_since))
+		if (!term->met || (term->simple && !term->has_since))
 			continue;
 		memset(&drivers[n], 0, sizeof(Driver));
 		drivers[n].dim = -1;
 		drivers[n].term = term;
-		drivers[n].effect = term->share * term->effect;
+		drivers[n].effect = term->effect;
 		drivers[n].trials = term->trials;
 		drivers[n].failures = term->failures;
 		drivers[n].label =
@@ -830,7 +965,7 @@ put_support(StringInfo json, const Predict *work)
 	{
 		const Term *term = &work->terms[t];
 
-		if (term->share > 0 && term->simple && term->combo.nitems == 1 &&
+		if (term->met && term->simple && term->combo.nitems == 1 &&
 			(least == NULL || term->trials < least->trials))
 			least = term;
 	}
@@ -1055,6 +1190,7 @@ failpat_predict(PG_FUNCTION_ARGS)
 	}
 	trials = column_int(0, 5);
 	failures = column_int(0, 6);
+	work.trials = (double) trials;
 	initStringInfo(&data);
 	appendStringInfoString(&data, "{\"source\": ");
 	escape_json(&data, TextDatumGetCString(source));

@@ -75,7 +75,8 @@ read_pattern(const FpCube *cube, Jsonb *conditions, FpModelPattern *pattern)
 	}
 	pattern->nparts = n;
 	pattern->parts = parts;
-	return n > 0;
+	/* one condition by itself is an effect that the model has anyhow */
+	return n > 1;
 }
 
 /* --- jobs -------------------------------------------------------------- */
