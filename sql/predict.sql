@@ -80,6 +80,12 @@ INSERT INTO fp_dirty SELECT DISTINCT 'segments', fp_bucket(at, '1 day', 'UTC'), 
 CALL fp_refresh();
 SELECT m.fitted_at > b.fitted_at AS fitted_anew FROM fp_models m, before b;
 
+-- what an alternative is predicted for
+SELECT fp_instead('{"lora": ["3", "5"], "character": "1"}', 'lora', '3', '7') AS of_some, fp_instead('{"lora": "3"}', 'lora', '3', '7') AS of_one;
+-- a range is averaged over
+SELECT a.probability < r.probability AND r.probability < b.probability AS between
+FROM fp_predict(segment_position => 1) a, fp_predict('{"segment_position": {"min": 1, "max": 6}}') r, fp_predict(segment_position => 6) b;
+
 -- retries: what failed fails again more often than a first attempt
 SELECT verdict, retry, pass_probability < 1 - failure_probability AS worse_than_first, lower < pass_probability AND pass_probability < upper AS inside,
     correlation BETWEEN 0.05 AND 0.4 AS correlation, basis, stop_after IS NULL AS always_pays, pass_within > pass_probability AS two_are_better

@@ -94,7 +94,10 @@ typedef struct Dim
 	bool   missing; /* it says that there is none recorded */
 	int	   nitems;	/* values that are told */
 	int	   nknown;	/* of them, those that have a term */
-	double number;	/* ordinal: what is told */
+	double number;	/* ordinal: what is told, */
+	bool   ranged;	/* or else a range */
+	double min;
+	double max;
 } Dim;
 
 typedef struct Term
@@ -343,12 +346,14 @@ read_told(Predict *work)
 		const FailpatInterval *interval = &work->combo.intervals[i];
 		int d = find_dim(work, interval->dim, interval->dim_len);
 
-		/* a range is not a place: it is averaged over like what is not told */
-		if (d >= 0 && work->dims[d].ordinal && interval->min == interval->max)
-		{
-			work->dims[d].told = true;
-			work->dims[d].number = interval->min;
-		}
+		if (d < 0 || !work->dims[d].ordinal)
+			continue;
+		/* a range is not a place: it is averaged over */
+		work->dims[d].told = interval->min == interval->max;
+		work->dims[d].ranged = !work->dims[d].told;
+		work->dims[d].number = interval->min;
+		work->dims[d].min = interval->min;
+		work->dims[d].max = interval->max;
 	}
 }
 
@@ -610,6 +615,17 @@ weigh_term(const Predict *work, Term *term)
 		dim = &work->dims[d];
 		if (!dim->told)
 		{
+			if (dim->ranged)
+			{
+				if (range->max < dim->min || range->min > dim->max)
+					return;
+				/* observations in the range are all there are */
+				told *= Min(range_trials(work, d, dim->min, dim->max) /
+								work->trials,
+							1);
+				if (range->min <= dim->min && range->max >= dim->max)
+					continue;
+			}
 			open = true;
 			continue;
 		}
@@ -659,6 +675,34 @@ choose(Predict *work, int d)
 		best->met = true;
 }
 
+/* mean and variance of the levels of a dimension in a range; else of all */
+static void
+use_range(Predict *work, Dim *dim, int d)
+{
+	double n = 0;
+	double sum = 0;
+	double square = 0;
+
+	for (int t = 0; t < work->nterms && dim->ranged; t++)
+	{
+		const Term *term = &work->terms[t];
+		double		trials = (double) term->trials;
+
+		if (!term->simple || term->dim != d || term->combo.nintervals != 1 ||
+			term->combo.intervals[0].min < dim->min ||
+			term->combo.intervals[0].max > dim->max)
+			continue;
+		n += trials;
+		sum += trials * term->effect;
+		square += trials * term->effect * term->effect;
+	}
+	if (n > 0)
+	{
+		dim->mean = sum / n;
+		dim->variance = Max(square / n - dim->mean * dim->mean, 0);
+	}
+}
+
 static void
 weigh_terms(Predict *work)
 {
@@ -674,7 +718,10 @@ weigh_terms(Predict *work)
 			work->dims[term->dim].nknown++;
 	}
 	for (int d = 0; d < work->ndims; d++)
+	{
 		choose(work, d);
+		use_range(work, &work->dims[d], d);
+	}
 }
 
 /* values of a dimension that have no term */

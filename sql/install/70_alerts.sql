@@ -90,7 +90,7 @@ CREATE TABLE fp_alternatives (
 COMMENT ON TABLE fp_alternatives IS 'what to use instead, per pattern; written by each refresh';
 COMMENT ON COLUMN fp_alternatives.pattern_id IS 'the pattern';
 COMMENT ON COLUMN fp_alternatives.alternatives IS
-    'best first: dimension, instead_of, value (absent: none at all), label, rate, lower, upper, trials, predicted, sentence';
+    'best first: dimension, instead_of, value (absent: none at all), label, rate, lower, upper, trials, predicted (by the model of fp_predict: the context has no data), sentence';
 COMMENT ON COLUMN fp_alternatives.computed_at IS 'when they were computed';
 
 CREATE TABLE fp_mutes (
@@ -174,6 +174,19 @@ $fn$;
 COMMENT ON FUNCTION fp_value_label(text, text, text) IS
     'the name of a value of a dimension, the value itself where it has none';
 
+CREATE FUNCTION fp_instead(conditions jsonb, dimension text, instead_of text, value text)
+    RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE jsonb_typeof(conditions -> dimension)
+           WHEN 'array' THEN jsonb_set(conditions, ARRAY[dimension],
+               (SELECT coalesce(jsonb_agg(m.one) FILTER (WHERE m.one <> instead_of), '[]') || to_jsonb(value)
+                FROM jsonb_array_elements_text(conditions -> dimension) AS m (one)))
+           ELSE conditions || jsonb_build_object(dimension, value) END;
+END;
+COMMENT ON FUNCTION fp_instead(jsonb, text, text, text) IS
+    'the conditions with another value of a dimension in the place of one of theirs';
+
 CREATE FUNCTION fp_compute_alternatives(source text)
     RETURNS integer
     LANGUAGE plpgsql
@@ -198,8 +211,18 @@ BEGIN
     FROM fp_sources s WHERE s.source = fp_compute_alternatives.source;
     -- only what changes is written
     WITH raw AS MATERIALIZED (
-        SELECT ids[f.pattern] AS pattern_id, conds[f.pattern] AS conditions, f.*, row_number() OVER () AS place
-        FROM fp_find_alternatives(cube, conds, coalesce(choosable, '{}')) f
+        SELECT ids[f.pattern] AS pattern_id, conds[f.pattern] AS conditions, f.pattern, f.dimension, f.instead_of, f.value, f.count,
+               f.predicted, f.failures, f.trials, coalesce(m.probability, f.rate) AS rate, coalesce(m.lower, f.lower) AS lower,
+               coalesce(m.upper, f.upper) AS upper, row_number() OVER () AS place
+        FROM (SELECT a.*, row_number() OVER () AS found FROM fp_find_alternatives(cube, conds, coalesce(choosable, '{}')) a) f
+        JOIN failure_patterns p ON p.id = ids[f.pattern]
+        -- where the context has no data, what the model says of it
+        LEFT JOIN LATERAL (
+            SELECT x.* FROM fp_predict(fp_instead(conds[f.pattern], f.dimension, f.instead_of, f.value),
+                                       source => fp_compute_alternatives.source) x
+            WHERE f.predicted AND f.value IS NOT NULL) m ON true
+        WHERE NOT f.predicted OR m.upper IS NULL OR m.upper < p.rate_lower AND 1.2 * m.probability <= p.failure_rate
+        ORDER BY f.found
     ), named AS MATERIALIZED (
         SELECT v.dimension, v.value, fp_value_label(fp_compute_alternatives.source, v.dimension, v.value) AS label
         FROM (SELECT r.dimension, r.value FROM raw r WHERE r.value IS NOT NULL
