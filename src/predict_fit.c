@@ -33,6 +33,7 @@ PG_FUNCTION_INFO_V1(failpat_fit_model);
 #define MIN_PERIOD_FAILURES 100 /* that a period needs */
 #define MIN_CORRELATION 0.05	/* that is told of two effects */
 #define MAX_NEIGHBOURS 48
+#define MAX_JOB_CELLS 1000000 /* about so many, in whole cubes */
 
 /* conditions as parts of a term; false where the cube does not know them */
 static bool
@@ -382,6 +383,8 @@ failpat_fit_model(PG_FUNCTION_ARGS)
 	int				first_of[FP_MAX_PERIODS];
 	int				nperiods;
 	char		   *json;
+	uint64			ncells = 0;
+	int				stride;
 	Datum			result;
 
 	cx = AllocSetContextCreate(CurrentMemoryContext, "failpat fit",
@@ -419,6 +422,10 @@ failpat_fit_model(PG_FUNCTION_ARGS)
 									  &patterns[npatterns]))
 			npatterns++;
 
+	/* a million cells tell how alike they are within jobs */
+	for (int i = 0; i < ncubes; i++)
+		ncells += cubes[i]->ncells;
+	stride = (int) Min(1 + ncells / MAX_JOB_CELLS, (uint64) ncubes);
 	fp_model_defaults(&options);
 	fitting =
 		AllocSetContextCreate(cx, "failpat model", ALLOCSET_DEFAULT_SIZES);
@@ -429,7 +436,7 @@ failpat_fit_model(PG_FUNCTION_ARGS)
 
 		fp_units_init(&jobs, cx);
 		fp_units_init(&attempts, cx);
-		for (int i = 0; i < ncubes; i++)
+		for (int i = 0; i < ncubes; i += stride)
 			count_jobs(model, cubes[i], &jobs, &attempts, cx);
 		dispersion =
 			jobs.variance > 0 ? Max(1, jobs.pearson / jobs.variance) : 1;

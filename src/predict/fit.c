@@ -30,7 +30,7 @@
 #define MAX_DENSE 1024
 #define MAX_TERMS 4096		/* of a block */
 #define MAX_STEPS 40		/* on the sample */
-#define MAX_FULL_STEPS 8	/* on all cells */
+#define MAX_FULL_STEPS 4	/* on all cells */
 #define SMOOTH_SPREAD 100.0 /* prior variance of a level by itself, */
 #define MEAN_SPREAD 1e-4	/* and of the mean of all levels */
 #define PATTERN_SPREAD 1.0	/* prior variance of a pattern's effect */
