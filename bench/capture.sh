@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What capture costs the writers of scores: rate and processor time of inserts
-# into the platform's tables without and with the triggers, at the server's
-# default durability.
+# into the platform's tables without and with the triggers, and with refresh by
+# background workers, at the server's default durability.
 #
 # Ratios mean something on an idle machine only; the processor time does on any.
 # That observations are right is test/tap/020_capture_oracle.pl's to say.
@@ -93,6 +93,23 @@ for script in single rows100 segments100; do
     read -r t1 c1 f1 < <(run $script on $step)
     psql -Xq -c "SELECT failpat.fp_detach('segments')" >/dev/null
     awk -v s=$script -v r="$round" -v t0="$t0" -v t1="$t1" -v c0="$c0" -v c1="$c1" 'BEGIN {
+      printf "%-12s %5d %10d %10d %7.2f %12.1f %12.1f %10.1f\n", s, r, t0, t1, t1 / t0, c0, c1, c1 - c0 }'
+  done
+done
+# Refresh by background workers: what asking for them costs the writers (there
+# is one refresh, then none is due), and what their work takes from the machine.
+printf '\n%-12s %5s %10s %10s %7s %12s %12s %10s\n' 'single rows' round 'manual/s' 'async/s' ratio 'CPU us' 'CPU us async' 'added us'
+for case in 1d 10s; do
+  for round in $(seq "$rounds"); do
+    psql -Xq -c "SELECT failpat.fp_attach_prd49(history => 'later', refresh => 'manual')" >/dev/null
+    read -r t0 c0 f0 < <(run single off 5000)
+    psql -Xq -c 'CALL failpat.fp_refresh()' -c "SELECT failpat.fp_detach('segments')" >/dev/null
+    psql -Xq -c "ALTER DATABASE $PGDATABASE SET failpat.async = on" -c "ALTER DATABASE $PGDATABASE SET failpat.refresh_interval = '$case'"
+    psql -Xq -c "SELECT failpat.fp_attach_prd49(history => 'later')" >/dev/null
+    read -r t1 c1 f1 < <(run single on 5000)
+    psql -Xq -c "ALTER DATABASE $PGDATABASE RESET ALL"
+    psql -Xq -c 'CALL failpat.fp_refresh()' -c "SELECT failpat.fp_detach('segments')" >/dev/null
+    awk -v s="every $case" -v r="$round" -v t0="$t0" -v t1="$t1" -v c0="$c0" -v c1="$c1" 'BEGIN {
       printf "%-12s %5d %10d %10d %7.2f %12.1f %12.1f %10.1f\n", s, r, t0, t1, t1 / t0, c0, c1, c1 - c0 }'
   done
 done

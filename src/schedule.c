@@ -113,7 +113,8 @@ typedef struct Known
 	bool		  login;
 	bool		  wanted;  /* by this transaction */
 	bool		  urgent;  /* whatever errors there were */
-	TimestampTz	  covered; /* what commits before this is seen to */
+	TimestampTz	  asked;   /* when it was last scheduled */
+	TimestampTz	  covered; /* what commits from then to this is seen to */
 	struct Known *next;	   /* of those wanted */
 } Known;
 
@@ -349,14 +350,18 @@ transaction_ended(XactEvent event, void *arg)
 		return;
 	while ((one = wanted) != NULL)
 	{
+		TimestampTz	 now;
 		FailpatOrder order;
 
 		wanted = one->next;
 		one->wanted = false;
-		if (event == XACT_EVENT_ABORT || !async ||
-			(event == XACT_EVENT_COMMIT && !one->urgent &&
-			 GetCurrentTimestamp() < one->covered))
+		if (event == XACT_EVENT_ABORT || !async)
 			continue;
+		now = GetCurrentTimestamp();
+		if (event == XACT_EVENT_COMMIT && !one->urgent && now < one->covered &&
+			one->asked <= now)
+			continue;
+		one->asked = now;
 		memset(&order, 0, sizeof(order));
 		order.database = MyDatabaseId;
 		order.schema = one->key.schema;
@@ -413,7 +418,7 @@ want(Oid schema, const char *source, Oid owner)
 	if (!found)
 	{
 		one->wanted = false;
-		one->covered = 0;
+		one->asked = one->covered = 0;
 	}
 	if (!one->wanted)
 	{
