@@ -129,7 +129,7 @@ static int	refresh_interval = 10000;
 bool failpat_is_worker = false;
 bool failpat_quiet = false;
 
-PG_FUNCTION_INFO_V1(failpat_refresh_soon);
+PG_FUNCTION_INFO_V1(failpat_ask_worker);
 PG_FUNCTION_INFO_V1(failpat_worker_state);
 
 /* Makes the table, where it is new. */
@@ -442,9 +442,9 @@ failpat_want_refresh(Oid schema, const char *source, Oid owner)
 	(void) want(schema, source, owner);
 }
 
-/* fp_refresh_soon(source text) */
+/* fp_ask_worker(source text) */
 Datum
-failpat_refresh_soon(PG_FUNCTION_ARGS)
+failpat_ask_worker(PG_FUNCTION_ARGS)
 {
 	char  *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	Oid	   schema = get_func_namespace(fcinfo->flinfo->fn_oid);
@@ -619,7 +619,8 @@ failpat_job_end(FailpatOrder *order, FailpatOutcome outcome, const char *error)
 		if (outcome == FAILPAT_LEFT || outcome == FAILPAT_FAILED)
 			more |= job->tries <= MORE_TRIES;
 		/* what was committed meanwhile does not wait for what is left */
-		times = job->again ? job->failures : Max(job->failures, job->tries);
+		times =
+			job->again ? job->failures : Max(job->failures, job->tries - 1);
 		job->again = false;
 		if (outcome == FAILPAT_GONE)
 			memset(job, 0, sizeof(Job));

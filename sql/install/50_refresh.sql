@@ -283,7 +283,7 @@ BEGIN
     WHERE s.source = fp_rebuild.source;
     GET DIAGNOSTICS marked = ROW_COUNT;
     IF marked > 0 AND EXISTS (SELECT FROM fp_sources s WHERE s.source = fp_rebuild.source AND s.refresh = 'async') THEN
-        PERFORM fp_refresh_soon(fp_rebuild.source);
+        PERFORM fp_ask_worker(fp_rebuild.source);
     END IF;
     RETURN marked;
 END

@@ -45,5 +45,17 @@ $node->safe_psql('postgres', "UPDATE fp_sources SET refresh = 'sync'");
 $node->safe_psql('postgres', "BEGIN; INSERT INTO runs (at, failed, tool) SELECT timestamptz '2026-03-03' + i * interval '1 minute', true, 'y' FROM generate_series(1, 90) i; PREPARE TRANSACTION 'p'");
 $node->safe_psql('postgres', "COMMIT PREPARED 'p'");
 is($node->safe_psql('postgres', "SELECT count(*) FROM runs WHERE tool = 'y'"), '90', 'a prepared writer is not refused');
+
+# a background worker tells too
+my $ear = $node->background_psql('postgres');
+my $heard = $ear->query_safe('LISTEN failpat');
+$node->safe_psql('postgres', "UPDATE fp_sources SET refresh = 'async'; SET failpat.async = on; SELECT make_runs(61, 72, 5)");
+$node->safe_psql('postgres', "SET failpat.async = on; SET failpat.refresh_interval = '1s'; SELECT make_runs(73, 84, 60)");
+for (1 .. 150)
+{
+	last if ($heard .= $ear->query_safe('SELECT pg_sleep(0.1)')) =~ /"failpat" with payload/;
+}
+like($heard, qr/"event": "regression"/, 'a regression that a background worker finds');
+$ear->quit;
 $node->stop;
 done_testing();

@@ -311,6 +311,17 @@ is(sql("SELECT worker <> 'idle' FROM fp_status()"), 't', 'a prepared transaction
 sql("COMMIT PREPARED 'p'");
 settled('what a prepared transaction captured is refreshed once it has committed');
 
+# What cannot be asked for
+is(sql('SELECT fp_refresh_soon()'), 't', 'all sources can be asked for');
+my $refused;
+(undef, undef, $refused) = $node->psql('postgres', "SELECT fp_refresh_soon('rums')");
+like($refused, qr/there is no source rums/, 'but none that is not there');
+sql("UPDATE fp_sources SET refresh = 'manual'");
+(undef, undef, $refused) = $node->psql('postgres', "SELECT fp_refresh_soon('runs')");
+like($refused, qr/source runs is in refresh mode "manual"/, 'nor one that no worker refreshes');
+sql("UPDATE fp_sources SET refresh = 'async'");
+is(sql("SET failpat.async = off; SELECT fp_refresh_soon('runs')"), 'f', 'turned off, nothing starts');
+
 # DDL of the extension's life
 sql("SET failpat.refresh_interval = '2s'; INSERT INTO runs (failed, tool) VALUES (true, 'x1')");
 sql("UPDATE fp_sources SET refresh = 'manual'");
