@@ -516,6 +516,15 @@ BEGIN
        OR (fp_attach.history = 'auto' AND fp_source_size(fp_attach.source, 10001) <= 10000) THEN
         WHILE fp_backfill_step(fp_attach.source, false) > 0 LOOP
         END LOOP;
+        -- What was committed while this waited for the tables' locks is not in
+        -- the snapshot of such a transaction.
+        IF fp_attach.triggers <> '{}' AND current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+            UPDATE fp_source_state t SET backfill_key = NULL, backfill_count = 0, backfill_done = false
+            WHERE t.source = fp_attach.source;
+            RAISE NOTICE 'source % is attached; what others wrote since this transaction began may not be loaded', quote_ident(fp_attach.source)
+                USING HINT = format('CALL %I.fp_backfill(%L) after the commit loads it; READ COMMITTED needs no such call.',
+                                    home, fp_attach.source);
+        END IF;
     ELSIF fp_attach.history = 'auto' THEN
         RAISE NOTICE 'source % is attached; its history is not loaded yet', quote_ident(fp_attach.source)
             USING HINT = format('CALL %I.fp_backfill(%L) loads it while writers write; it can be cancelled and called again.',
@@ -582,6 +591,8 @@ DECLARE
     tab text;
     trg record;
 BEGIN
+    -- first: who refreshes holds it and then reads the tables
+    PERFORM fp_refresh_lock(fp_detach.source, true);
     SELECT * INTO src FROM fp_sources s WHERE s.source = fp_detach.source FOR UPDATE;
     IF NOT FOUND THEN
         RAISE undefined_object USING
@@ -600,6 +611,20 @@ BEGIN
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', trg.tgname, trg.tab);
     END LOOP;
+    -- What capture left to a refresh was written before this, and can be read
+    -- as long as there is a view.
+    IF src.observations IS NOT NULL AND fp_detach.forget IS NOT TRUE
+       AND (EXISTS (SELECT FROM fp_pending p WHERE p.source = src.source)
+            OR EXISTS (SELECT FROM fp_missed m WHERE m.source = src.source)) THEN
+        BEGIN
+            PERFORM fp_refresh_begin(src.source);
+            WHILE fp_refresh_pending(src.source) > 0 LOOP
+            END LOOP;
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'source % is detached, but keys that waited could not be read: %', quote_ident(src.source), SQLERRM
+                USING HINT = 'They stay in fp_pending and are read once it is attached again.';
+        END;
+    END IF;
     UPDATE fp_sources s SET observations = NULL, own_view = false, triggers = '{}'
     WHERE s.source = src.source;
     IF src.own_view AND EXISTS (SELECT FROM pg_class c WHERE c.oid = src.observations) THEN
