@@ -48,6 +48,8 @@ CREATE TABLE fp_source_state (
     backfill_done boolean NOT NULL DEFAULT false,
     captured_at timestamptz,
     refresh_started_at timestamptz,
+    refresh_keys bigint,
+    refresh_bucket timestamptz,
     refreshed_at timestamptz,
     refresh_ms double precision,
     looked_through timestamptz,
@@ -65,6 +67,8 @@ COMMENT ON COLUMN fp_source_state.backfill_count IS 'keys that fp_backfill has l
 COMMENT ON COLUMN fp_source_state.backfill_done IS 'whether all history is loaded';
 COMMENT ON COLUMN fp_source_state.captured_at IS 'newest capture that a refresh has seen';
 COMMENT ON COLUMN fp_source_state.refresh_started_at IS 'when the last refresh began';
+COMMENT ON COLUMN fp_source_state.refresh_keys IS 'keys put off that this refresh still reads; those that come meanwhile are left to the next';
+COMMENT ON COLUMN fp_source_state.refresh_bucket IS 'last bucket that this refresh has counted; it counts each once, however often that is written meanwhile';
 COMMENT ON COLUMN fp_source_state.refreshed_at IS 'when the last refresh ended';
 COMMENT ON COLUMN fp_source_state.refresh_ms IS 'how long the last refresh took, in milliseconds';
 COMMENT ON COLUMN fp_source_state.looked_through IS 'newest bucket that patterns have been looked for in';

@@ -330,7 +330,8 @@ BEGIN
     END IF;
     INSERT INTO fp_source_state AS t (source, refresh_started_at)
     VALUES (fp_refresh_begin.source, clock_timestamp())
-    ON CONFLICT (source) DO UPDATE SET refresh_started_at = clock_timestamp(), error = NULL, error_at = NULL;
+    ON CONFLICT (source) DO UPDATE SET refresh_started_at = clock_timestamp(), refresh_keys = NULL, refresh_bucket = NULL,
+        error = NULL, error_at = NULL;
     RETURN 0;
 END
 $fn$;
@@ -364,6 +365,7 @@ AS $fn$
 DECLARE
     src fp_sources;
     started timestamptz;
+    left_over bigint;
     keys text[];
     some_keys text[];
     rows tid[];
@@ -378,14 +380,19 @@ BEGIN
         RETURN 0;
     END IF;
     PERFORM fp_recall_missed(src.source);
-    SELECT t.refresh_started_at INTO started FROM fp_source_state t WHERE t.source = src.source;
+    -- as many keys as were there at first: writers who go on do not keep it from its end
+    UPDATE fp_source_state t
+    SET refresh_keys = coalesce(t.refresh_keys, (SELECT count(DISTINCT p.source_key) FROM fp_pending p WHERE p.source = src.source))
+    WHERE t.source = src.source
+    RETURNING t.refresh_started_at, t.refresh_keys INTO started, left_over;
     keys := ARRAY(SELECT DISTINCT p.source_key FROM fp_pending p
                   WHERE p.source = src.source AND (p.tried_at IS NULL OR p.tried_at < started)
                   ORDER BY p.source_key
-                  LIMIT least(200, current_setting('failpat.max_key_locks')::integer));
+                  LIMIT least(200, left_over, current_setting('failpat.max_key_locks')::integer));
     IF keys = '{}' THEN
         RETURN 0;
     END IF;
+    UPDATE fp_source_state t SET refresh_keys = t.refresh_keys - cardinality(keys) WHERE t.source = src.source;
     some_keys := keys;
     LOOP
         BEGIN
@@ -446,6 +453,7 @@ AS $fn$
 DECLARE
     src fp_sources;
     buckets timestamptz[];
+    done timestamptz;
     b timestamptz;
     ends timestamptz;
     newest timestamptz;
@@ -455,7 +463,9 @@ DECLARE
     places bytea;
 BEGIN
     src := fp_refresh_source(fp_refresh_cubes.source);
-    buckets := ARRAY(SELECT DISTINCT d.bucket FROM fp_dirty d WHERE d.source = src.source ORDER BY 1 LIMIT 16);
+    SELECT t.refresh_bucket INTO done FROM fp_source_state t WHERE t.source = src.source;
+    buckets := ARRAY(SELECT DISTINCT d.bucket FROM fp_dirty d
+                     WHERE d.source = src.source AND (done IS NULL OR d.bucket > done) ORDER BY 1 LIMIT 16);
     IF buckets = '{}' THEN
         RETURN 0;
     END IF;
@@ -464,7 +474,8 @@ BEGIN
     -- what is committed in between is counted, and counted again for its mark.
     WITH gone AS (DELETE FROM fp_dirty d WHERE d.source = src.source AND d.bucket = ANY (buckets) RETURNING d.at)
     SELECT max(at) INTO newest FROM gone;
-    UPDATE fp_source_state t SET captured_at = greatest(t.captured_at, newest) WHERE t.source = src.source;
+    UPDATE fp_source_state t SET captured_at = greatest(t.captured_at, newest), refresh_bucket = buckets[cardinality(buckets)]
+    WHERE t.source = src.source;
     FOREACH b IN ARRAY buckets LOOP
         ends := fp_bucket_end(b, src.bucket, src.bucket_zone);
         SELECT failure_cube(o.failed,
