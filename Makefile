@@ -64,7 +64,8 @@ $(DATA_built): $(INSTALL_SQL)
 	cat $^ > $@.tmp && mv $@.tmp $@
 
 .PHONY: deps demo test bench format check-format check-unit check-clang \
-        check-regress check-isolation check-pgtap check-tap check-docs check-demo check-fuzz
+        check-regress check-isolation check-pgtap check-tap check-docs check-demo check-fuzz \
+        coverage valgrind
 
 deps:
 	@test/tools/install-deps
@@ -81,6 +82,13 @@ bench: deps
 # One kind of test alone; T names one test: make check-regress T=rates
 check-unit check-regress check-isolation check-pgtap check-tap check-docs check-demo check-clang check-format check-fuzz:
 	@test/run $@ $(T)
+
+# KINDS names kinds of test, T a kind of valgrind's and its tests: make valgrind T="server rates"
+coverage:
+	@test/tools/coverage $(KINDS)
+
+valgrind:
+	@test/tools/valgrind $(T)
 
 format:
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')

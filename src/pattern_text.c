@@ -14,8 +14,10 @@
 
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 
 #include "condition_read.h"
@@ -58,6 +60,14 @@ typedef struct TextCondition
 	char  *min;	  /* ranges: either may be NULL */
 	char  *max;
 } TextCondition;
+
+/*
+ * Bytes of a key, which is indexed (an index takes 2704), and of a value in a
+ * sentence.
+ */
+#define LONGEST_KEY 1000
+#define LONGEST_KEY_BEGINNING 900
+#define LONGEST_VALUE_SHOWN 200
 
 PG_FUNCTION_INFO_V1(failpat_sql_pattern_key);
 PG_FUNCTION_INFO_V1(failpat_sql_pattern_text);
@@ -230,6 +240,29 @@ append_range(StringInfo to, const TextCondition *condition, bool key)
 		appendStringInfo(to, "%s-%s", condition->min, condition->max);
 }
 
+/*
+ * Of a long key the beginning is kept, and then "%~" and half its SHA-256, so
+ * that no two are alike; no other key has that, as "%" is written "%25".
+ */
+static void
+shorten_key(StringInfo key)
+{
+	bytea *hash;
+	int	   keep;
+
+	if (key->len <= LONGEST_KEY)
+		return;
+	hash = DatumGetByteaPP(DirectFunctionCall1(
+		sha256_bytea,
+		PointerGetDatum(cstring_to_text_with_len(key->data, key->len))));
+	keep = pg_mbcliplen(key->data, key->len, LONGEST_KEY_BEGINNING);
+	key->len = keep;
+	key->data[keep] = '\0';
+	appendStringInfoString(key, "%~");
+	for (int i = 0; i < 16; i++)
+		appendStringInfo(key, "%02x", (unsigned char) VARDATA_ANY(hash)[i]);
+}
+
 char *
 failpat_pattern_key_read(const FailpatCondition *conditions, int n,
 						 Jsonb *dimensions)
@@ -253,6 +286,7 @@ failpat_pattern_key_read(const FailpatCondition *conditions, int n,
 			append_key(&key, list[i].values[v], false);
 		}
 	}
+	shorten_key(&key);
 	return key.data;
 }
 
@@ -337,13 +371,16 @@ failpat_pattern_text(Jsonb *conditions, Jsonb *dimensions, bool better,
 		for (int v = 0; v < list[i].nvalues; v++)
 		{
 			char *label = get_text_member(list[i].labels, list[i].values[v]);
+			char *shown = label ? label : list[i].values[v];
+			int	  len = strlen(shown);
+			int	  keep = pg_mbcliplen(shown, len, LONGEST_VALUE_SHOWN);
 			int	  start;
 
 			if (nvalues++ > 0)
 				appendStringInfoString(&text, " + ");
 			start = text.len;
-			appendStringInfo(&text, "%s %s", title_of(&list[i]),
-							 label ? label : list[i].values[v]);
+			appendStringInfo(&text, "%s %.*s%s", title_of(&list[i]), keep,
+							 shown, keep < len ? "..." : "");
 			capitalise(text.data + start);
 		}
 	}

@@ -393,29 +393,44 @@ show_progress(void *arg, double done)
 
 /*
  * Says beforehand that there is a lot to count: each subset of dimensions
- * looks at each cell, unless its values turn out to be too rare.
+ * looks at each cell, once for each member of a set and for each pair of
+ * them, unless its values turn out to be too rare.
  */
 static void
 warn_of_work(const FpCube *cube, int max_arity)
 {
-	double subsets = 0;
-	double of_order = 1;
+	/* combinations that a cell is in, by the number of conditions */
+	double ways[FP_MAX_ARITY + 1] = {1};
+	double all = 0;
 	int	   ndims = 0;
 
 	for (int d = 0; d < cube->ndims; d++)
-		ndims += cube->dims[d].kind != FP_STRATUM;
-	for (int k = 1; k <= Min(max_arity, ndims); k++)
 	{
-		of_order *= (double) (ndims - k + 1) / k;
-		subsets += of_order;
+		const FpDim *dim = &cube->dims[d];
+		double		 members = 1;
+		double		 pairs = 0;
+
+		if (dim->kind == FP_STRATUM)
+			continue;
+		ndims++;
+		if (dim->kind == FP_SET && dim->nsets > 0)
+		{
+			members = (double) dim->set_offsets[dim->nsets] / dim->nsets;
+			pairs = Max(0, members * (members - 1) / 2);
+		}
+		for (int k = max_arity; k >= 1; k--)
+			ways[k] +=
+				ways[k - 1] * members + (k >= 2 ? ways[k - 2] * pairs : 0);
 	}
-	if (subsets * (double) cube->ncells < MUCH_WORK)
+	for (int k = 1; k <= max_arity; k++)
+		all += ways[k];
+	if (all * (double) cube->ncells < MUCH_WORK)
 		return;
 	ereport(
 		NOTICE,
-		(errmsg("there are %.0f subsets of up to %d of %d dimensions to count "
-				"in %llu cells, which may take minutes",
-				subsets, max_arity, ndims, (unsigned long long) cube->ncells),
+		(errmsg("there are %.0f combinations of up to %d of %d dimensions to "
+				"count in each of %llu cells, which may take minutes",
+				all, max_arity, ndims, (unsigned long long) cube->ncells),
 		 errhint("A lower max_arity, a higher min_trials or fewer dimensions "
 				 "make it faster; it can be cancelled at any time.")));
 }
