@@ -9,6 +9,11 @@ CREATE TYPE failure_rate AS (
 	upper double precision
 );
 COMMENT ON TYPE failure_rate IS 'a failure rate with its confidence interval; rate is null without trials';
+COMMENT ON COLUMN failure_rate.failures IS 'failures';
+COMMENT ON COLUMN failure_rate.trials IS 'trials, failed or not';
+COMMENT ON COLUMN failure_rate.rate IS 'failures by trials; NULL without trials';
+COMMENT ON COLUMN failure_rate.lower IS 'lower bound of the confidence interval; 0 without trials';
+COMMENT ON COLUMN failure_rate.upper IS 'upper bound of the confidence interval; 1 without trials';
 
 CREATE FUNCTION fp_rate_ci(failures bigint, trials bigint,
 	confidence double precision DEFAULT 0.95, method text DEFAULT 'wilson')

@@ -42,11 +42,25 @@ COMMENT ON COLUMN change_point.at IS 'first bucket of the new rate';
 COMMENT ON COLUMN change_point.at_lower IS 'the first bucket of the new rate may be this one or later; of a spike, its first bucket';
 COMMENT ON COLUMN change_point.at_upper IS 'the first bucket of the new rate may be this one or earlier; of a spike, its last bucket';
 COMMENT ON COLUMN change_point.last_before IS 'last bucket of the old rate: the change came after it';
+COMMENT ON COLUMN change_point.failures_before IS 'failures behind rate_before';
+COMMENT ON COLUMN change_point.trials_before IS 'trials behind rate_before';
 COMMENT ON COLUMN change_point.rate_before IS 'failure rate from the change before to this one; of a spike, what surrounds it';
+COMMENT ON COLUMN change_point.rate_before_lower IS 'lower bound of its interval';
+COMMENT ON COLUMN change_point.rate_before_upper IS 'upper bound of its interval';
+COMMENT ON COLUMN change_point.failures_after IS 'failures behind rate_after';
+COMMENT ON COLUMN change_point.trials_after IS 'trials behind rate_after';
 COMMENT ON COLUMN change_point.rate_after IS 'failure rate from this change to the next one; of a spike, its own';
+COMMENT ON COLUMN change_point.rate_after_lower IS 'lower bound of its interval';
+COMMENT ON COLUMN change_point.rate_after_upper IS 'upper bound of its interval';
 COMMENT ON COLUMN change_point.difference IS 'rate after less rate before';
+COMMENT ON COLUMN change_point.difference_lower IS 'lower bound of its interval';
+COMMENT ON COLUMN change_point.difference_upper IS 'upper bound of its interval';
 COMMENT ON COLUMN change_point.ratio IS 'rate after by rate before';
+COMMENT ON COLUMN change_point.ratio_lower IS 'lower bound of its interval';
+COMMENT ON COLUMN change_point.ratio_upper IS 'upper bound of its interval';
 COMMENT ON COLUMN change_point.odds_ratio IS 'odds of failure after by those before';
+COMMENT ON COLUMN change_point.odds_ratio_lower IS 'lower bound of its interval';
+COMMENT ON COLUMN change_point.odds_ratio_upper IS 'upper bound of its interval';
 COMMENT ON COLUMN change_point.gain IS 'twice the logarithm of the likelihood ratio of the change, dispersion allowed for';
 COMMENT ON COLUMN change_point.p_value IS 'chance of any such change in a series of so many buckets whose rate never changed';
 COMMENT ON COLUMN change_point.dispersion IS 'variance of the series as a multiple of the binomial one';
@@ -66,6 +80,14 @@ CREATE TYPE fp_segment AS (
 	upper double precision
 );
 COMMENT ON TYPE fp_segment IS 'a stretch of time of one failure rate, between two changes; buckets counts those with trials that are no spike';
+COMMENT ON COLUMN fp_segment.first_bucket IS 'its first bucket with trials';
+COMMENT ON COLUMN fp_segment.last_bucket IS 'its last bucket with trials';
+COMMENT ON COLUMN fp_segment.buckets IS 'buckets with trials that are no spike';
+COMMENT ON COLUMN fp_segment.failures IS 'failures in them';
+COMMENT ON COLUMN fp_segment.trials IS 'trials in them';
+COMMENT ON COLUMN fp_segment.rate IS 'failures by trials';
+COMMENT ON COLUMN fp_segment.lower IS 'lower bound of its confidence interval, dispersion allowed for';
+COMMENT ON COLUMN fp_segment.upper IS 'upper bound of its confidence interval, dispersion allowed for';
 
 -- Support functions of the aggregates. Their state is a plain array (see
 -- src/trends.c); whatever array they are given, they check it.
