@@ -3,9 +3,8 @@
  * predict_fit.c
  *		fp_fit_model: from cubes to a model, as one JSON object.
  *
- * The cubes, the one that is learnt from, and the model are in a context of
- * the call, as are the units of jobs and of attempts; all of it goes before
- * the function returns.  No locks, no catalog.
+ * The cubes, the one that is learnt from, the model and the counts of jobs are
+ * in a context of the call, which goes before the function returns.  No locks, no catalog.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -25,15 +24,14 @@
 #include "combo.h"
 #include "cubes.h"
 #include "known.h"
+#include "predict/jobs.h"
 #include "predict/model.h"
-#include "predict/retry.h"
 
 PG_FUNCTION_INFO_V1(failpat_fit_model);
 
 #define MIN_PERIOD_FAILURES 100 /* that a period needs */
 #define MIN_CORRELATION 0.05	/* that is told of two effects */
 #define MAX_NEIGHBOURS 48
-#define MAX_JOB_CELLS 1000000 /* about so many, in whole cubes */
 
 /* conditions as parts of a term; false where the cube does not know them */
 static bool
@@ -78,63 +76,6 @@ read_pattern(const FpCube *cube, Jsonb *conditions, FpModelPattern *pattern)
 	pattern->parts = parts;
 	/* one condition by itself is an effect that the model has anyhow */
 	return n > 1;
-}
-
-/* --- jobs -------------------------------------------------------------- */
-
-/* the dimension with the job, -1: none */
-static int
-job_dim(const FpCube *cube)
-{
-	for (int d = 0; d < cube->ndims; d++)
-		if (cube->dims[d].kind == FP_STRATUM)
-			return d;
-	return -1;
-}
-
-/*
- * Jobs, and attempts at the same combination within one, of a cube.  A job
- * that goes over the end of a bucket counts as two.
- */
-static void
-count_jobs(const FpModel *model, const FpCube *cube, FpUnits *jobs,
-		   FpUnits *attempts, MemoryContext cx)
-{
-	int			  d = job_dim(cube);
-	MemoryContext own;
-	double		 *p;
-	int64		 *trials;
-	int64		 *failures;
-	double		 *expected;
-	uint32		  n;
-
-	if (d < 0 || cube->ncells == 0)
-		return;
-	own = AllocSetContextCreate(cx, "failpat jobs", ALLOCSET_DEFAULT_SIZES);
-	p = fp_model_cells(own, model, cube);
-	n = cube->dims[d].nvalues;
-	trials = fp_alloc0_array(own, int64, (uint64) n + 1);
-	failures = fp_alloc0_array(own, int64, (uint64) n + 1);
-	expected = fp_alloc0_array(own, double, (uint64) n + 1);
-	for (uint64 c = 0; c < cube->ncells; c++)
-	{
-		uint32 job = cube->codes[d][c];
-
-		if (c % 8192 == 0)
-			CHECK_FOR_INTERRUPTS();
-		if (job == 0)
-			continue; /* not known whose it is */
-		p[c] = Min(Max(p[c], 1e-5), 1 - 1e-5);
-		trials[job] += cube->trials[c];
-		failures[job] += cube->failures[c];
-		expected[job] += p[c] * (double) cube->trials[c];
-		fp_units_add(attempts, cube->trials[c], cube->failures[c], p[c]);
-	}
-	for (uint32 job = 1; job <= n; job++)
-		if (trials[job] > 0)
-			fp_units_add(jobs, trials[job], failures[job],
-						 expected[job] / (double) trials[job]);
-	MemoryContextDelete(own);
 }
 
 /* --- the model as JSON ------------------------------------------------- */
@@ -292,8 +233,8 @@ put_rho(StringInfo json, const char *name, const FpUnits *units,
 }
 
 static char *
-model_json(const FpModel *model, const FpUnits *jobs, const FpUnits *attempts,
-		   const int *first_of, int nperiods)
+model_json(const FpModel *model, const FpJobs *jobs, const int *first_of,
+		   int nperiods)
 {
 	StringInfoData json;
 	double		   of_jobs[FP_RHO_CELLS];
@@ -336,15 +277,15 @@ model_json(const FpModel *model, const FpUnits *jobs, const FpUnits *attempts,
 	 * Attempts at the same thing in the same job are at least as alike as
 	 * those at different things in it.
 	 */
-	fp_units_rho(jobs, NULL, of_jobs, &shift);
-	put_rho(&json, "jobs", jobs, of_jobs, shift);
+	fp_units_rho(&jobs->jobs, NULL, of_jobs, &shift);
+	put_rho(&json, "jobs", &jobs->jobs, of_jobs, shift);
 	for (int c = 0; c < FP_RHO_CELLS; c++)
 	{
 		sum += of_jobs[c];
 		prior[c] = Max(sum, 1e-12) * (fp_rho_edges[c + 1] - fp_rho_edges[c]);
 	}
-	fp_units_rho(attempts, prior, of_attempts, &shift);
-	put_rho(&json, "attempts", attempts, of_attempts, shift);
+	fp_units_rho(&jobs->attempts, prior, of_attempts, &shift);
+	put_rho(&json, "attempts", &jobs->attempts, of_attempts, shift);
 
 	appendStringInfoString(&json, ", \"terms\": [");
 	for (uint32 t = 0; t < model->nterms; t++)
@@ -363,7 +304,6 @@ failpat_fit_model(PG_FUNCTION_ARGS)
 	ArrayType	   *array = PG_GETARG_ARRAYTYPE_P(0);
 	MemoryContext	cx;
 	MemoryContext	old;
-	MemoryContext	fitting;
 	int16			typlen;
 	bool			typbyval;
 	char			typalign;
@@ -378,13 +318,10 @@ failpat_fit_model(PG_FUNCTION_ARGS)
 	int				npatterns = 0;
 	FpModelOptions	options;
 	FpModel		   *model;
-	FpUnits			jobs;
-	FpUnits			attempts;
+	FpJobs			jobs;
 	int				first_of[FP_MAX_PERIODS];
 	int				nperiods;
 	char		   *json;
-	uint64			ncells = 0;
-	int				stride;
 	Datum			result;
 
 	cx = AllocSetContextCreate(CurrentMemoryContext, "failpat fit",
@@ -422,33 +359,14 @@ failpat_fit_model(PG_FUNCTION_ARGS)
 									  &patterns[npatterns]))
 			npatterns++;
 
-	/* a million cells tell how alike they are within jobs */
-	for (int i = 0; i < ncubes; i++)
-		ncells += cubes[i]->ncells;
-	stride = (int) Min(1 + ncells / MAX_JOB_CELLS, (uint64) ncubes);
 	fp_model_defaults(&options);
-	fitting =
-		AllocSetContextCreate(cx, "failpat model", ALLOCSET_DEFAULT_SIZES);
-	model = fp_model_fit(fitting, cube, patterns, npatterns, &options);
-	for (int round = 0; round < 2; round++)
-	{
-		double dispersion;
-
-		fp_units_init(&jobs, cx);
-		fp_units_init(&attempts, cx);
-		for (int i = 0; i < ncubes; i += stride)
-			count_jobs(model, cubes[i], &jobs, &attempts, cx);
-		dispersion =
-			jobs.variance > 0 ? Max(1, jobs.pearson / jobs.variance) : 1;
-		if (round > 0 || dispersion < 1.1)
-			break;
-		/* failures come in lumps: they tell less than as many apart */
-		options.dispersion = dispersion;
-		MemoryContextReset(fitting);
-		model = fp_model_fit(fitting, cube, patterns, npatterns, &options);
-	}
+	fp_jobs_init(&jobs, cubes, ncubes);
+	options.measure = fp_jobs_measure;
+	options.measure_arg = &jobs;
+	model = fp_model_fit(cx, cube, patterns, npatterns, &options);
+	fp_jobs_count(&jobs, cx, model);
 	MemoryContextSwitchTo(old);
-	json = model_json(model, &jobs, &attempts, first_of, nperiods);
+	json = model_json(model, &jobs, first_of, nperiods);
 	MemoryContextDelete(cx);
 	result = DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
 	pfree(json);

@@ -154,6 +154,15 @@ fp_builder_add(FpCubeBuilder *builder, const uint32 *codes, int64 trials,
 extern void fp_builder_merge(FpCubeBuilder *builder, FpArena scratch,
 							 const FpCube *cube, const bool *keep);
 
+/* The same with all cells; those of the dimension builder->stratum, where there
+ * is one, get the code "stratum". */
+extern void fp_builder_merge_as(FpCubeBuilder *builder, FpArena scratch,
+								const FpCube *cube, uint32 stratum);
+
+/* the dimensions of cubes, so that their order and kinds are settled */
+extern void fp_builder_dims(FpCubeBuilder *builder, FpCube *const *cubes,
+							int n);
+
 /* code, in dimension "to" of the builder, of code c of a dimension of a cube */
 extern uint32 fp_builder_code(FpCubeBuilder *builder, int to, const FpDim *dim,
 							  uint32 c);
@@ -165,6 +174,15 @@ extern FpCube *fp_builder_freeze(FpCubeBuilder *builder, FpArena arena);
  * fp_cells_count has returned the number of that cell in the cube. */
 extern FpCube *fp_builder_freeze_cells(FpCubeBuilder *builder, FpArena arena,
 									   uint32 *position);
+
+/*
+ * A cube without cells, whose dimensions have all values that the builder
+ * knows, for who has cells of their own.  Dimension d of the cube is
+ * dimension order[d] of the builder, whose code c is remap[d][c] in the cube.
+ * order, remap: room for FP_MAX_DIMS; all results are in arena.
+ */
+extern FpCube *fp_builder_freeze_dims(FpCubeBuilder *builder, FpArena arena,
+									  int *order, uint32 **remap);
 
 /*
  * One cube of many.  Where stratum_name is not NULL, a dimension of that name

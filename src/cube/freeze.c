@@ -395,6 +395,55 @@ freeze_checks(FpCubeBuilder *builder, FpArena arena, FpArena scratch,
 
 /* --- the whole --------------------------------------------------------- */
 
+/* the dimension of the codes in use; what they become, in "result" */
+static uint32 *
+freeze_dim(FpArena arena, FpArena result, FpArena scratch,
+		   const FpBuilderDim *from, const bool *used, FpDim *dim)
+{
+	uint32 *remap =
+		fp_alloc0_array(result, uint32, (uint64) from->maxcode + 1);
+
+	dim->name = copy_text(arena, &from->name);
+	dim->kind = from->kind;
+	if (from->kind == FP_SET)
+		freeze_set(arena, scratch, from, used, dim, remap);
+	else if (from->kind == FP_ORDINAL)
+		freeze_ordinal(arena, scratch, from, used, dim, remap);
+	else
+		dim->nvalues = freeze_texts(arena, scratch, &from->values, used,
+									&dim->values, remap);
+	return remap;
+}
+
+FpCube *
+fp_builder_freeze_dims(FpCubeBuilder *builder, FpArena arena, int *order,
+					   uint32 **remap)
+{
+	FpCube *cube = fp_alloc0(arena, sizeof(FpCube));
+	FpArena scratch = fp_arena_create(arena, "failpat freeze");
+
+	cube->ndims = builder->ndims;
+	cube->dims = fp_alloc0_array(arena, FpDim, (uint64) builder->ndims + 1);
+	cube->codes =
+		fp_alloc0_array(arena, uint32 *, (uint64) builder->ndims + 1);
+	dimension_order(builder, order);
+	for (int to = 0; to < builder->ndims; to++)
+	{
+		const FpBuilderDim *from = builder->dims[order[to]];
+		uint64				ncodes = 1 + (from->kind == FP_SET ? from->nsets
+										  : from->kind == FP_ORDINAL ? from->nnumbers
+																	 : from->values.n);
+		bool			   *used =
+			fp_alloc0_array(scratch, bool, (uint64) from->maxcode + 1);
+
+		memset(used, true, Min(ncodes, (uint64) from->maxcode + 1));
+		remap[to] =
+			freeze_dim(arena, arena, scratch, from, used, &cube->dims[to]);
+	}
+	fp_arena_delete(scratch);
+	return cube;
+}
+
 FpCube *
 fp_builder_freeze(FpCubeBuilder *builder, FpArena arena)
 {
@@ -439,26 +488,17 @@ fp_builder_freeze_cells(FpCubeBuilder *builder, FpArena arena,
 	for (int to = 0; to < ndims; to++)
 	{
 		const FpBuilderDim *from = builder->dims[order[to]];
-		FpDim			   *dim = &cube->dims[to];
 		uint64				space = (uint64) from->maxcode + 1;
 		bool			   *used = fp_alloc0_array(scratch, bool, space);
 
-		remap[to] = fp_alloc0_array(scratch, uint32, space);
 		for (uint64 c = 0; c < ncells; c++)
 		{
 			if ((c & 0xffff) == 0)
 				FP_CHECK_INTERRUPTS();
 			used[fp_cell_code(cells, FP_CELL(cells, c), order[to])] = true;
 		}
-		dim->name = copy_text(arena, &from->name);
-		dim->kind = from->kind;
-		if (from->kind == FP_SET)
-			freeze_set(arena, scratch, from, used, dim, remap[to]);
-		else if (from->kind == FP_ORDINAL)
-			freeze_ordinal(arena, scratch, from, used, dim, remap[to]);
-		else
-			dim->nvalues = freeze_texts(arena, scratch, &from->values, used,
-										&dim->values, remap[to]);
+		remap[to] =
+			freeze_dim(arena, scratch, scratch, from, used, &cube->dims[to]);
 		fp_free(scratch, used);
 	}
 
@@ -636,18 +676,18 @@ fp_builder_merge(FpCubeBuilder *builder, FpArena scratch, const FpCube *cube,
 	merge(builder, scratch, cube, keep, 0);
 }
 
-FpCubeBuilder *
-fp_stack_builder(FpArena arena, size_t limit, FpCube *const *cubes,
-				 const int *strata, int n, const char *stratum_name)
+void
+fp_builder_merge_as(FpCubeBuilder *builder, FpArena scratch,
+					const FpCube *cube, uint32 stratum)
 {
-	FpCubeBuilder *builder = fp_builder_create(arena, limit);
-	char		   text[16];
-	int			   digits = snprintf(text, sizeof(text), "%d", n);
-	int			   to[FP_MAX_DIMS];
+	merge(builder, scratch, cube, NULL, stratum);
+}
 
-	/* cells that differ in strata only are then side by side (fold.h) */
-	builder->strata_last = stratum_name != NULL;
-	/* the dimensions first, so that their order is settled */
+void
+fp_builder_dims(FpCubeBuilder *builder, FpCube *const *cubes, int n)
+{
+	int to[FP_MAX_DIMS];
+
 	for (int i = 0; i < n; i++)
 	{
 		for (int d = 0; d < cubes[i]->ndims; d++)
@@ -659,6 +699,20 @@ fp_stack_builder(FpArena arena, size_t limit, FpCube *const *cubes,
 		}
 		fp_builder_order(builder, to, cubes[i]->ndims, false);
 	}
+}
+
+FpCubeBuilder *
+fp_stack_builder(FpArena arena, size_t limit, FpCube *const *cubes,
+				 const int *strata, int n, const char *stratum_name)
+{
+	FpCubeBuilder *builder = fp_builder_create(arena, limit);
+	char		   text[16];
+	int			   digits = snprintf(text, sizeof(text), "%d", n);
+
+	/* cells that differ in strata only are then side by side (fold.h) */
+	builder->strata_last = stratum_name != NULL;
+	/* the dimensions first, so that their order is settled */
+	fp_builder_dims(builder, cubes, n);
 	if (stratum_name)
 	{
 		int ndims = builder->ndims;

@@ -28,18 +28,19 @@
 
 #define CHECK_EVERY 8192 /* cells between looks at interrupts */
 #define MAX_DENSE 1024
-#define MAX_TERMS 4096		/* of a block */
-#define MAX_STEPS 40		/* on the sample */
-#define MAX_FULL_STEPS 4	/* on all cells */
-#define SMOOTH_SPREAD 100.0 /* prior variance of a level by itself, */
-#define MEAN_SPREAD 1e-4	/* and of the mean of all levels */
-#define PATTERN_SPREAD 1.0	/* prior variance of a pattern's effect */
-#define PAIR_SPREAD 0.25	/* and of a pair's, before it is estimated */
-#define SCREENS 2			/* rounds of looking for pairs */
+#define MAX_TERMS 4096	   /* of a block */
+#define MAX_STEPS 40	   /* on the sample */
+#define FRESH 0.02		   /* log-odds that leave the Hessian as it is */
+#define MAX_FULL_STEPS 5   /* on all cells */
+#define PATTERN_SPREAD 1.0 /* prior variance of a pattern's effect */
+#define PAIR_SPREAD 0.25   /* and of a pair's, before it is estimated */
+#define SCREENS 2		   /* rounds of looking for pairs */
+#define WORTH_DISPERSING 1.1
 
 typedef struct Fit
 {
 	FpArena				  arena;
+	FpArena				  work; /* of the terms as they are */
 	FpModel				 *model;
 	const FpModelOptions *options;
 	FpTermIndex			 *index;
@@ -62,6 +63,8 @@ fp_model_defaults(FpModelOptions *options)
 	options->tune = true;
 	options->spread = 0.25;
 	options->sample = 300000;
+	options->measure = NULL;
+	options->measure_arg = NULL;
 }
 
 /* --- passes over cells ------------------------------------------------- */
@@ -150,7 +153,7 @@ pass(Fit *fit, const FpRows *rows, bool likely)
 		if (r % CHECK_EVERY == 0)
 			FP_CHECK_INTERRUPTS();
 		if (likely)
-			sums->log_likelihood += f * x - n * ((x > 0 ? x : 0) + log1p(e));
+			sums->log_likelihood += f * x - n * ((x > 0 ? x : 0) + log(1 + e));
 		sums->gradient[0] += g;
 		sums->curvature[0] += w;
 		for (int u = 0; u < index->nused; u++)
@@ -184,10 +187,10 @@ pass(Fit *fit, const FpRows *rows, bool likely)
 	/* in units of independent observations */
 	for (uint32 t = 0; t < model->nterms; t++)
 	{
-		sums->gradient[t] /= fit->options->dispersion;
-		sums->curvature[t] /= fit->options->dispersion;
+		sums->gradient[t] /= fit->model->dispersion;
+		sums->curvature[t] /= fit->model->dispersion;
 	}
-	sums->log_likelihood /= fit->options->dispersion;
+	sums->log_likelihood /= fit->model->dispersion;
 	fp_arena_delete(arena);
 }
 
@@ -208,7 +211,7 @@ take_hessian(Fit *fit)
 	{
 		double e = exp(-fabs(log_odds[r]));
 		double w = (double) rows->trials[r] * e / ((1 + e) * (1 + e)) /
-				   fit->options->dispersion;
+				   fit->model->dispersion;
 		uint32 all = fp_row_terms(fit->index, rows, r, terms);
 		uint32 k = 0;
 
@@ -230,114 +233,6 @@ take_hessian(Fit *fit)
 	fp_free(fit->arena, log_odds);
 }
 
-/* --- the prior --------------------------------------------------------- */
-
-static bool
-is_smooth(const FpBlock *block)
-{
-	return block->kind == FP_BLOCK_COUNTS || block->kind == FP_BLOCK_LEVELS;
-}
-
-/* share of the block's observations that a term of it has */
-static double
-weight_of(const FpModel *model, const FpBlock *block, uint32 i)
-{
-	double all = 0;
-
-	for (uint32 j = 0; j < block->n; j++)
-		all += (double) model->terms[block->first + j].trials;
-	return (double) model->terms[block->first + i].trials / Max(all, 1);
-}
-
-/* the mean effect of a block, over its observations */
-static double
-mean_effect(const FpModel *model, const FpBlock *block)
-{
-	double sum = 0;
-
-	for (uint32 i = 0; i < block->n; i++)
-		sum +=
-			weight_of(model, block, i) * model->terms[block->first + i].effect;
-	return sum;
-}
-
-/*
- * Half of what the prior takes off the log-likelihood.  Levels are a random
- * walk whose mean is 0 (their height is the intercept's).
- */
-static double
-penalty(const FpModel *model)
-{
-	double sum = 0;
-
-	for (uint32 b = 0; b < model->nblocks; b++)
-	{
-		const FpBlock *block = &model->blocks[b];
-		const FpTerm  *terms = model->terms + block->first;
-		double alone = is_smooth(block) ? SMOOTH_SPREAD : block->spread;
-
-		for (uint32 i = 0; i < block->n; i++)
-			sum += terms[i].effect * terms[i].effect / alone;
-		for (uint32 i = 1; is_smooth(block) && i < block->n; i++)
-		{
-			double step = terms[i].effect - terms[i - 1].effect;
-
-			sum += step * step / block->spread;
-		}
-		if (is_smooth(block))
-		{
-			double mean = mean_effect(model, block);
-
-			sum += mean * mean / MEAN_SPREAD;
-		}
-	}
-	return sum / 2;
-}
-
-/* the gradient, less the prior's */
-static void
-penalise(const FpModel *model, double *gradient)
-{
-	for (uint32 b = 0; b < model->nblocks; b++)
-	{
-		const FpBlock *block = &model->blocks[b];
-		const FpTerm  *terms = model->terms + block->first;
-		double		  *g = gradient + block->first;
-		double alone = is_smooth(block) ? SMOOTH_SPREAD : block->spread;
-		double mean = is_smooth(block) ? mean_effect(model, block) : 0;
-
-		for (uint32 i = 0; i < block->n; i++)
-			g[i] -= terms[i].effect / alone;
-		for (uint32 i = 0; is_smooth(block) && i < block->n; i++)
-		{
-			g[i] -= weight_of(model, block, i) * mean / MEAN_SPREAD;
-			if (i > 0)
-			{
-				double step =
-					(terms[i].effect - terms[i - 1].effect) / block->spread;
-
-				g[i] -= step;
-				g[i - 1] += step;
-			}
-		}
-	}
-}
-
-/* the prior's precision of a term: its part of the diagonal */
-static double
-precision(const FpModel *model, const FpBlock *block, uint32 i)
-{
-	double lambda;
-	double weight;
-
-	if (!is_smooth(block))
-		return 1 / block->spread;
-	weight = weight_of(model, block, i);
-	lambda = 1 / SMOOTH_SPREAD + weight * weight / MEAN_SPREAD;
-	lambda += (i > 0) / block->spread;
-	return lambda + (i + 1 < block->n) / block->spread;
-}
-
 /* factor of the posterior's Hessian; scale: of all rows to those of it */
 static void
 take_factor(Fit *fit, double scale)
@@ -357,17 +252,17 @@ take_factor(Fit *fit, double scale)
 
 			if (at < 0)
 				continue;
-			fit->factor[(size_t) at * n + at] += precision(model, block, i);
+			fit->factor[(size_t) at * n + at] += fp_precision(model, block, i);
 			/* smooth blocks have a few dozen terms at most */
-			for (uint32 j = 0; is_smooth(block) && j < i; j++)
+			for (uint32 j = 0; fp_is_smooth(block) && j < i; j++)
 			{
 				int32 other = fit->dense_of[block->first + j];
 
 				if (other < 0)
 					continue;
 				fit->factor[(size_t) Max(at, other) * n + Min(at, other)] +=
-					weight_of(model, block, i) * weight_of(model, block, j) /
-						MEAN_SPREAD -
+					fp_block_weight(model, block, i) *
+						fp_block_weight(model, block, j) / FP_MEAN_SPREAD -
 					(j + 1 == i ? 1 / block->spread : 0);
 			}
 		}
@@ -377,93 +272,6 @@ take_factor(Fit *fit, double scale)
 				 "the model's Hessian is not positive definite");
 }
 
-/* --- spreads ----------------------------------------------------------- */
-
-/* d log density / d s */
-static double
-spread_slope(const double *z, const double *v, uint32 n, double s)
-{
-	double slope = 0.5 / s - 0.5;
-
-	for (uint32 i = 0; i < n; i++)
-	{
-		double t = s + v[i];
-
-		slope += 0.5 * (z[i] * z[i] / (t * t) - 1 / t);
-	}
-	return slope;
-}
-
-double
-fp_spread_of(const double *z, const double *v, uint32 n)
-{
-	double low = 1e-6;
-	double high = 25;
-
-	/* the slope may cross zero more than once: the search takes some root */
-	for (int i = 0; i < 60; i++)
-	{
-		double middle = sqrt(low * high);
-
-		if (spread_slope(z, v, n, middle) > 0)
-			low = middle;
-		else
-			high = middle;
-	}
-	return sqrt(low * high);
-}
-
-/* each block's spread, from the sums at the model's effects; largest change */
-static double
-tune(Fit *fit, const FpRows *rows)
-{
-	FpModel *model = fit->model;
-	double	*z = fp_alloc_array(fit->arena, double, model->nterms);
-	double	*v = fp_alloc_array(fit->arena, double, model->nterms);
-	double	 change = 0;
-
-	for (uint32 b = 0; b < model->nblocks; b++)
-	{
-		FpBlock *block = &model->blocks[b];
-		uint32	 n = 0;
-		double	 spread;
-
-		if (block->kind == FP_BLOCK_INTERCEPT ||
-			block->kind == FP_BLOCK_PATTERNS)
-			continue;
-		for (uint32 i = 0; i < block->n; i++)
-		{
-			uint32 t = block->first + i;
-			double w = fit->sums.curvature[t];
-
-			if (!(w > 1e-3))
-				continue;
-			z[n] = model->terms[t].effect + fit->sums.gradient[t] / w;
-			v[n++] = 1 / w;
-		}
-		if (is_smooth(block))
-		{
-			for (uint32 i = 1; i < n; i++)
-			{
-				z[i - 1] = z[i] - z[i - 1];
-				v[i - 1] = v[i] + v[i - 1];
-			}
-			n = n > 0 ? n - 1 : 0;
-		}
-		if (n == 0)
-			continue;
-		spread = fp_spread_of(z, v, n);
-		if (block->kind == FP_BLOCK_PAIRS)
-			spread = Max(spread, 0.04);
-		change = Max(change, fabs(log(spread / block->spread)));
-		block->spread = spread;
-	}
-	(void) rows;
-	fp_free(fit->arena, z);
-	fp_free(fit->arena, v);
-	return change;
-}
-
 /* --- steps ------------------------------------------------------------- */
 
 /* frequent terms, the intercept, and levels, whose mean is held together */
@@ -471,7 +279,7 @@ static bool
 is_dense(const FpModel *model, uint32 t, int64 floor)
 {
 	return t == 0 || model->terms[t].trials >= floor ||
-		   is_smooth(&model->blocks[model->terms[t].block]);
+		   fp_is_smooth(&model->blocks[model->terms[t].block]);
 }
 
 /* what is dense, and room for it */
@@ -482,14 +290,15 @@ prepare(Fit *fit)
 	int64	 floor = 0;
 	uint32	 n;
 
-	fit->index = fp_index_terms(fit->arena, model);
-	fp_index_rows(fit->arena, model, fit->index, &fit->sample);
+	fp_arena_reset(fit->work);
+	fit->index = fp_index_terms(fit->work, model);
+	fp_index_rows(fit->work, model, fit->index, &fit->sample);
 	if (fit->sampled)
 	{
 		fit->all.offsets = NULL; /* until they are asked for */
 		fit->all.terms = NULL;
 	}
-	fit->dense_of = fp_alloc_array(fit->arena, int32, model->nterms);
+	fit->dense_of = fp_alloc_array(fit->work, int32, model->nterms);
 	for (;;)
 	{
 		n = 0;
@@ -500,7 +309,7 @@ prepare(Fit *fit)
 		floor = floor * 5 / 4 + 1;
 	}
 	model->ndense = 0;
-	model->dense = fp_alloc_array(fit->arena, uint32, n + 1);
+	model->dense = fp_alloc_array(fit->work, uint32, n + 1);
 	for (uint32 t = 0; t < model->nterms; t++)
 	{
 		fit->dense_of[t] = -1;
@@ -509,23 +318,27 @@ prepare(Fit *fit)
 		fit->dense_of[t] = (int32) model->ndense;
 		model->dense[model->ndense++] = t;
 	}
-	fit->hessian = fp_alloc_array(fit->arena, double, (uint64) n *n + 1);
-	fit->factor = fp_alloc_array(fit->arena, double, (uint64) n *n + 1);
-	fit->sums.gradient = fp_alloc_array(fit->arena, double, model->nterms);
-	fit->sums.curvature = fp_alloc_array(fit->arena, double, model->nterms);
+	fit->hessian = fp_alloc_array(fit->work, double, (uint64) n *n + 1);
+	fit->factor = fp_alloc_array(fit->work, double, (uint64) n *n + 1);
+	fit->sums.gradient = fp_alloc_array(fit->work, double, model->nterms);
+	fit->sums.curvature = fp_alloc_array(fit->work, double, model->nterms);
 }
 
-/* from the sums and the factor: what each effect changes by */
-static double
-direction(Fit *fit, double *step)
+/* the gradient of the posterior, from the sums */
+static void
+take_gradient(const Fit *fit, double *g)
+{
+	memcpy(g, fit->sums.gradient, fit->model->nterms * sizeof(double));
+	fp_penalise(fit->model, g);
+}
+
+/* the factor's inverse times g */
+static void
+precondition(Fit *fit, const double *g, double *step)
 {
 	FpModel *model = fit->model;
-	double	*g = fp_alloc_array(fit->arena, double, model->nterms);
 	double	*x = fp_alloc_array(fit->arena, double, model->ndense + 1);
-	double	 decrement = 0;
 
-	memcpy(g, fit->sums.gradient, model->nterms * sizeof(double));
-	penalise(model, g);
 	for (uint32 i = 0; i < model->ndense; i++)
 		x[i] = g[model->dense[i]];
 	fp_dense_solve(fit->factor, model->ndense, x);
@@ -538,11 +351,32 @@ direction(Fit *fit, double *step)
 		else
 			step[t] =
 				g[t] / (fit->sums.curvature[t] * (double) (fit->most + 1) +
-						precision(model, block, t - block->first) * 2);
-		decrement += g[t] * step[t];
+						fp_precision(model, block, t - block->first) * 2);
 	}
-	fp_free(fit->arena, g);
 	fp_free(fit->arena, x);
+}
+
+static double
+product(const double *a, const double *b, uint32 n)
+{
+	double sum = 0;
+
+	for (uint32 i = 0; i < n; i++)
+		sum += a[i] * b[i];
+	return sum;
+}
+
+/* from the sums and the factor: what each effect changes by */
+static double
+direction(Fit *fit, double *step)
+{
+	double *g = fp_alloc_array(fit->arena, double, fit->model->nterms);
+	double	decrement;
+
+	take_gradient(fit, g);
+	precondition(fit, g, step);
+	decrement = product(g, step, fit->model->nterms);
+	fp_free(fit->arena, g);
 	return decrement;
 }
 
@@ -562,6 +396,8 @@ fit_sample(Fit *fit)
 	bool	 settled = !fit->options->tune;
 	/* the rest of the observations count in the spreads, not in the mode */
 	double accuracy = fit->sampled ? 1e-4 : 1e-13;
+	double moved = INFINITY; /* log-odds, since the Hessian was taken */
+	double last = INFINITY;
 
 	pass(fit, &fit->sample, true);
 	for (int round = 0; round < MAX_STEPS; round++)
@@ -570,17 +406,25 @@ fit_sample(Fit *fit)
 		double decrement;
 		double by = 1;
 
-		if (!settled && round > 0)
-			settled = tune(fit, &fit->sample) < 0.02 || round >= 12;
-		take_hessian(fit);
-		take_factor(fit, 1);
+		bool tuned = !settled && round > 0;
+
+		if (tuned)
+			settled =
+				fp_tune(fit->arena, model, &fit->sums) < 0.02 || round >= 12;
+		/* what has moved little has much the same curvature */
+		if (moved > FRESH)
+			take_hessian(fit);
+		if (moved > FRESH || tuned)
+			take_factor(fit, 1);
+		if (moved > FRESH)
+			moved = 0;
 		decrement = direction(fit, step);
-		before = fit->sums.log_likelihood - penalty(model);
+		before = fit->sums.log_likelihood - fp_penalty(model);
 		move(model, step, 1);
 		for (;;)
 		{
 			pass(fit, &fit->sample, true);
-			if (fit->sums.log_likelihood - penalty(model) >=
+			if (fit->sums.log_likelihood - fp_penalty(model) >=
 					before - 1e-9 * fabs(before) ||
 				by < 1e-4)
 				break;
@@ -589,64 +433,151 @@ fit_sample(Fit *fit)
 		}
 		if (settled && by == 1 && decrement < accuracy)
 			break;
+		moved += sqrt(Max(decrement, 0) / fit->sums.curvature[0]);
+		if (by < 1 || (!tuned && decrement > 0.2 * last))
+			moved = INFINITY; /* but it does not get there */
+		last = decrement;
 	}
 	fp_free(fit->arena, step);
 }
 
 /*
- * From the sample's mode to that of all cells.  A term that the sample has
- * less of than its share gets the curvature that it lacks.
+ * What the sample has too much or too little of a term: its Hessian gets the
+ * diagonal of that of all cells, and keeps its correlations.
+ */
+static void
+scale_hessian(Fit *fit)
+{
+	uint32	n = fit->model->ndense;
+	double *scale = fp_alloc_array(fit->arena, double, n + 1);
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		double full =
+			fit->sums.curvature[fit->model->dense[i]] * fit->sample.share;
+		double *own = &fit->hessian[(size_t) i * n + i];
+
+		if (!(*own > 0))
+			*own = full; /* it has no correlations either */
+		scale[i] = *own > 0 ? sqrt(full / *own) : 1;
+	}
+	for (uint32 i = 0; i < n; i++)
+		for (uint32 j = 0; j <= i; j++)
+			fit->hessian[(size_t) i * n + j] *= scale[i] * scale[j];
+	fp_free(fit->arena, scale);
+}
+
+/*
+ * From the sample's mode to that of all cells: limited-memory BFGS, from the
+ * sample's Hessian on (Nocedal, Mathematics of Computation 35, 1980).
  */
 static void
 fit_all(Fit *fit)
 {
 	FpModel *model = fit->model;
-	uint32	 n = model->ndense;
-	double	*step = fp_alloc0_array(fit->arena, double, model->nterms);
+	uint32	 n = model->nterms;
+	double	*g[MAX_FULL_STEPS + 1]; /* gradients at each pass, */
+	double	*s[MAX_FULL_STEPS];		/* and the moves between them */
+	double	 of[MAX_FULL_STEPS];
+	double	*q = fp_alloc_array(fit->arena, double, n);
 	double	 before = -INFINITY;
-	double	 share = fit->sample.share;
 
-	fp_index_rows(fit->arena, model, fit->index, &fit->all);
+	fp_index_rows(fit->work, model, fit->index, &fit->all);
 	take_hessian(fit);
 	for (int round = 0; round < MAX_FULL_STEPS; round++)
 	{
 		double by = 1;
 
 		pass(fit, &fit->all, true);
-		while (fit->sums.log_likelihood - penalty(model) < before && by > 0.05)
+		while (fit->sums.log_likelihood - fp_penalty(model) < before &&
+			   by > 0.05)
 		{
 			/* too far: the sample's curvature is but a sample's */
-			move(model, step, -by / 2);
+			move(model, s[round - 1], -by / 2);
 			by /= 2;
 			pass(fit, &fit->all, true);
 		}
-		before = fit->sums.log_likelihood - penalty(model);
+		before = fit->sums.log_likelihood - fp_penalty(model);
 		if (round == 0)
 		{
-			for (uint32 i = 0; i < n; i++)
-			{
-				double *at = &fit->hessian[(size_t) i * n + i];
-
-				*at = Max(*at, fit->sums.curvature[model->dense[i]] * share);
-			}
-			take_factor(fit, 1 / share);
+			scale_hessian(fit);
+			take_factor(fit, 1 / fit->sample.share);
 		}
-		if (direction(fit, step) < 1e-3)
+		g[round] = fp_alloc_array(fit->arena, double, n);
+		s[round] = fp_alloc_array(fit->arena, double, n);
+		take_gradient(fit, g[round]);
+		memcpy(q, g[round], n * sizeof(double));
+		for (uint32 t = 0; round > 0 && t < n; t++)
+		{
+			s[round - 1][t] *= by;
+			/* from here on, how the gradient fell on that move */
+			g[round - 1][t] -= g[round][t];
+		}
+		for (int i = round - 1; i >= 0; i--)
+		{
+			of[i] = product(s[i], q, n) / product(s[i], g[i], n);
+			for (uint32 t = 0; t < n; t++)
+				q[t] -= of[i] * g[i][t];
+		}
+		precondition(fit, q, s[round]);
+		for (int i = 0; i < round; i++)
+		{
+			double more =
+				of[i] - product(g[i], s[round], n) / product(s[i], g[i], n);
+
+			for (uint32 t = 0; t < n; t++)
+				s[round][t] += more * s[i][t];
+		}
+		if (product(g[round], s[round], n) < 1e-2)
 			break;
-		move(model, step, 1);
+		move(model, s[round], 1);
 	}
-	fp_free(fit->arena, step);
 }
 
-/* posterior variances, and what the dimensions do where they are not told */
+/* what the dimensions do where they are not told, on average over the rows */
+static void
+average(Fit *fit, FpArena arena, const FpRows *rows)
+{
+	FpModel *model = fit->model;
+	double **tables = effect_tables(fit->arena, model, fit->index);
+
+	model->use = fp_alloc0_array(arena, FpDimUse, model->cube->ndims + 1);
+	for (int u = 0; u < fit->index->nused; u++)
+	{
+		int		  d = fit->index->used[u];
+		FpDimUse *use = &model->use[d];
+		double	  n = 0;
+		double	  sum = 0;
+		double	  square = 0;
+
+		use->used = true;
+		for (uint64 r = 0; r < rows->n; r++)
+		{
+			double x = tables[d][rows->codes[d][r]];
+
+			if (r % CHECK_EVERY == 0)
+				FP_CHECK_INTERRUPTS();
+			n += (double) rows->trials[r];
+			sum += x * (double) rows->trials[r];
+			square += x * x * (double) rows->trials[r];
+		}
+		use->mean = sum / n;
+		use->variance = Max(0, square / n - use->mean * use->mean);
+	}
+	for (uint32 b = 0; b < model->nblocks; b++)
+		if (model->blocks[b].dim >= 0 &&
+			(model->blocks[b].kind == FP_BLOCK_VALUES ||
+			 model->blocks[b].kind == FP_BLOCK_MEMBERS))
+			model->use[model->blocks[b].dim].spread = model->blocks[b].spread;
+}
+
+/* posterior variances */
 static void
 finish(Fit *fit, FpArena arena)
 {
-	FpModel		 *model = fit->model;
-	const FpCube *cube = model->cube;
-	double		**tables = effect_tables(fit->arena, model, fit->index);
-	uint32		 *dense = fp_alloc_array(arena, uint32, model->ndense + 1);
-	uint32		  n = model->ndense;
+	FpModel *model = fit->model;
+	uint32	*dense = fp_alloc_array(arena, uint32, model->ndense + 1);
+	uint32	 n = model->ndense;
 
 	if (!fit->sampled)
 		take_hessian(fit);
@@ -665,36 +596,10 @@ finish(Fit *fit, FpArena arena)
 		if (at >= 0)
 			term->variance = fit->factor[(size_t) at * n + at];
 		else
-			term->variance = 1 / (fit->sums.curvature[t] +
-								  precision(model, block, t - block->first));
+			term->variance =
+				1 / (fit->sums.curvature[t] +
+					 fp_precision(model, block, t - block->first));
 	}
-	model->use = fp_alloc0_array(arena, FpDimUse, cube->ndims + 1);
-	for (int u = 0; u < fit->index->nused; u++)
-	{
-		int		  d = fit->index->used[u];
-		FpDimUse *use = &model->use[d];
-		double	  sum = 0;
-		double	  square = 0;
-
-		use->used = true;
-		for (uint64 c = 0; c < cube->ncells; c++)
-		{
-			double x = tables[d][cube->codes[d][c]];
-
-			if (c % CHECK_EVERY == 0)
-				FP_CHECK_INTERRUPTS();
-			sum += x * (double) cube->trials[c];
-			square += x * x * (double) cube->trials[c];
-		}
-		use->mean = sum / (double) model->trials;
-		use->variance =
-			Max(0, square / (double) model->trials - use->mean * use->mean);
-	}
-	for (uint32 b = 0; b < model->nblocks; b++)
-		if (model->blocks[b].dim >= 0 &&
-			(model->blocks[b].kind == FP_BLOCK_VALUES ||
-			 model->blocks[b].kind == FP_BLOCK_MEMBERS))
-			model->use[model->blocks[b].dim].spread = model->blocks[b].spread;
 }
 
 /* counts of the terms from block on, from the rows (of a share of all) */
@@ -707,10 +612,11 @@ count_terms(Fit *fit, uint32 block)
 	double	*trials;
 	double	*failures;
 
-	fit->index = fp_index_terms(fit->arena, model);
-	fp_index_rows(fit->arena, model, fit->index, rows);
-	trials = fp_alloc0_array(fit->arena, double, model->nterms);
-	failures = fp_alloc0_array(fit->arena, double, model->nterms);
+	fp_arena_reset(fit->work);
+	fit->index = fp_index_terms(fit->work, model);
+	fp_index_rows(fit->work, model, fit->index, rows);
+	trials = fp_alloc0_array(fit->work, double, model->nterms);
+	failures = fp_alloc0_array(fit->work, double, model->nterms);
 	for (uint64 r = 0; r < rows->n && rows->offsets; r++)
 		for (uint64 i = rows->offsets[r]; i < rows->offsets[r + 1]; i++)
 		{
@@ -770,11 +676,52 @@ take_sample(Fit *fit, uint64 size)
 	fit->sample.share = (double) total / (double) fit->model->trials;
 }
 
+static void
+drop_pairs(FpModel *model)
+{
+	const FpBlock *last = &model->blocks[model->nblocks - 1];
+
+	if (last->kind != FP_BLOCK_PAIRS)
+		return;
+	model->nterms = last->first;
+	model->nblocks--;
+}
+
+/* a round of looking for pairs in the sample, and their effects: any? */
+static bool
+add_pairs(Fit *fit, FpArena arena)
+{
+	FpModel				 *model = fit->model;
+	const FpModelOptions *options = fit->options;
+	uint32				  block = model->nblocks - 1;
+	FpPairs				  pairs;
+
+	if (options->max_pairs == 0)
+		return false;
+	pairs =
+		fp_screen_pairs(fit->arena, model, fit->index, &fit->sample, options);
+	model->unmodelled = pairs.unmodelled;
+	if (pairs.n == 0)
+		return false;
+	if (model->blocks[block].kind != FP_BLOCK_PAIRS)
+		block = fp_add_block(arena, model, FP_BLOCK_PAIRS, -1,
+							 options->tune ? PAIR_SPREAD : options->spread);
+	for (uint32 i = 0;
+		 i < pairs.n && model->blocks[block].n < (uint32) options->max_pairs;
+		 i++)
+		fp_add_term(arena, model, 2, pairs.parts + 2 * (size_t) i);
+	count_terms(fit, block);
+	prepare(fit);
+	fit_sample(fit);
+	return true;
+}
+
 FpModel *
 fp_model_fit(FpArena arena, const FpCube *cube, const FpModelPattern *patterns,
 			 int npatterns, const FpModelOptions *options)
 {
 	FpModel *model = fp_alloc0(arena, sizeof(FpModel));
+	int		 screens = SCREENS;
 	Fit		 fit;
 
 	if (!(options->pair_fdr > 0 && options->pair_fdr < 1) ||
@@ -784,6 +731,7 @@ fp_model_fit(FpArena arena, const FpCube *cube, const FpModelPattern *patterns,
 				 "options of the model are out of range");
 	memset(&fit, 0, sizeof(fit));
 	fit.arena = fp_arena_create(arena, "failpat model");
+	fit.work = fp_arena_create(fit.arena, "failpat terms");
 	fit.model = model;
 	fit.options = options;
 	model->cube = cube;
@@ -810,29 +758,29 @@ fp_model_fit(FpArena arena, const FpCube *cube, const FpModelPattern *patterns,
 	}
 	prepare(&fit);
 	fit_sample(&fit);
-	for (int screen = 0; screen < SCREENS && options->max_pairs > 0; screen++)
+	if (options->measure)
 	{
-		FpPairs pairs =
-			fp_screen_pairs(fit.arena, model, fit.index, &fit.sample, options);
-		uint32 block = model->nblocks - 1;
+		bool   any = add_pairs(&fit, arena);
+		double dispersion;
 
-		model->unmodelled = pairs.unmodelled;
-		if (pairs.n == 0)
-			break;
-		if (model->blocks[block].kind != FP_BLOCK_PAIRS)
-			block =
-				fp_add_block(arena, model, FP_BLOCK_PAIRS, -1,
-							 options->tune ? PAIR_SPREAD : options->spread);
-		for (uint32 i = 0; i < pairs.n && model->blocks[block].n <
-											  (uint32) options->max_pairs;
-			 i++)
-			fp_add_term(arena, model, 2, pairs.parts + 2 * (size_t) i);
-		count_terms(&fit, block);
-		prepare(&fit);
-		fit_sample(&fit);
+		screens = any ? SCREENS - 1 : 0;
+		average(&fit, arena, &fit.sample);
+		dispersion = options->measure(options->measure_arg, model, fit.arena);
+		if (dispersion >= WORTH_DISPERSING)
+		{
+			/* observations tell less than as many apart: of the pairs, too */
+			model->dispersion = dispersion;
+			drop_pairs(model);
+			prepare(&fit);
+			fit_sample(&fit);
+			screens = SCREENS;
+		}
 	}
+	while (screens-- > 0 && add_pairs(&fit, arena))
+		;
 	if (fit.sampled)
 		fit_all(&fit);
+	average(&fit, arena, &fit.all);
 	finish(&fit, arena);
 	fp_arena_delete(fit.arena);
 	return model;

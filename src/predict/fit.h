@@ -41,6 +41,35 @@ extern FpPairs fp_screen_pairs(FpArena arena, const FpModel *model,
 							   const FpTermIndex *index, const FpRows *rows,
 							   const FpModelOptions *options);
 
+/* --- the prior (prior.c) ----------------------------------------------- */
+
+#define FP_MEAN_SPREAD 1e-4 /* prior variance of the mean of all levels */
+
+/* blocks whose neighbours are alike: a random walk whose mean is 0 */
+static inline bool
+fp_is_smooth(const FpBlock *block)
+{
+	return block->kind == FP_BLOCK_COUNTS || block->kind == FP_BLOCK_LEVELS;
+}
+
+/* share of the block's observations that term i of it has */
+extern double fp_block_weight(const FpModel *model, const FpBlock *block,
+							  uint32 i);
+
+/* half of what the prior takes off the log-likelihood */
+extern double fp_penalty(const FpModel *model);
+
+/* the gradient, less the prior's */
+extern void fp_penalise(const FpModel *model, double *gradient);
+
+/* the prior's precision of term i of a block: its part of the diagonal */
+extern double fp_precision(const FpModel *model, const FpBlock *block,
+						   uint32 i);
+
+/* each block's spread, from the sums at the model's effects; the largest
+ * change of one, on the logarithm */
+extern double fp_tune(FpArena scratch, FpModel *model, const FpSums *sums);
+
 /*
  * Variance s of effects, of which z[i] is measured with the variance v[i]:
  * maximum of their marginal likelihood, z ~ N(0, s + v), times the prior

@@ -120,6 +120,13 @@ typedef struct FpModelOptions
 	double spread;	   /* what they start with; 0.25 */
 
 	uint64 sample; /* cells that the curvature is taken from; 300000 */
+
+	/*
+	 * Not NULL: tells the dispersion from a first model, whose effects are
+	 * those of the sample; from 1.1 on the model is fitted with it instead.
+	 */
+	double (*measure)(void *arg, const FpModel *model, FpArena scratch);
+	void *measure_arg;
 } FpModelOptions;
 
 /* A known pattern; parts of kinds VALUE, MEMBER, RANGE, COUNT. */
@@ -139,7 +146,7 @@ extern void fp_model_defaults(FpModelOptions *options);
  * first_of[p - 1] is the number of the first cube of period p, 1 ..
  * *nperiods; the first is everything before the last half.
  */
-#define FP_MAX_PERIODS 6
+#define FP_MAX_PERIODS 6 /* of one digit */
 extern FpCube *fp_training_cube(FpArena arena, FpCube *const *cubes, int n,
 								int64 min_failures, int *first_of,
 								int *nperiods);

@@ -164,7 +164,7 @@ fp_screen_pairs(FpArena result, const FpModel *model, const FpTermIndex *index,
 		double n = (double) rows->trials[r];
 		double p = 1 / (1 + exp(-log_odds[r]));
 		double residual = (double) rows->failures[r] - n * p;
-		double variance = n * p * (1 - p) * options->dispersion;
+		double variance = n * p * (1 - p) * model->dispersion;
 		uint32 all = fp_row_terms(index, rows, r, terms);
 		uint32 k = 0;
 
@@ -188,7 +188,7 @@ fp_screen_pairs(FpArena result, const FpModel *model, const FpTermIndex *index,
 			}
 	}
 	for (uint32 i = 0; i < table.n; i++)
-		if (table.list[i].variance >= MIN_INFORMATION * options->dispersion)
+		if (table.list[i].variance >= MIN_INFORMATION * model->dispersion)
 			table.list[tests++] = table.list[i];
 	if (tests > 1)
 		qsort(table.list, tests, sizeof(Pair), compare_pairs);
@@ -223,7 +223,7 @@ fp_screen_pairs(FpArena result, const FpModel *model, const FpTermIndex *index,
 	 */
 	for (uint32 i = chosen; i < tests; i++)
 	{
-		double v = table.list[i].variance / options->dispersion;
+		double v = table.list[i].variance / model->dispersion;
 		double r = table.list[i].residual;
 
 		excess += r * r - table.list[i].variance;

@@ -375,6 +375,89 @@ test_periods(void)
 	   "too few failures: no periods");
 }
 
+/*
+ * Cubes of which the first has nothing but different combinations, so that the
+ * second's are not looked for among them: observations and values must be all
+ * there, ordinals in order, what the second does not record not recorded.
+ */
+static void
+test_many_combinations(void)
+{
+	FpCube		  *cubes[2];
+	FpCube		  *cube;
+	int			   first_of[FP_MAX_PERIODS];
+	int			   n;
+	uint32		   codes[4] = {0};
+	FpCubeBuilder *b = fp_builder_create(fp_arena_create(arena, "builder"), 0);
+	int			   at = fp_builder_dim(b, "at", 2, FP_ORDINAL);
+	int			   x = fp_builder_dim(b, "x", 1, FP_ORDINAL);
+	int			   d_at;
+	int			   d_x;
+	int			   d_l;
+	int64		   old = 0;
+	int64		   of_seven = 0;
+	int64		   failed_seven = 0;
+	uint64		   fresh = 0;
+	bool		   ascending = true;
+
+	for (int i = 0; i < 800; i++)
+		for (int j = 0; j < 640; j++)
+		{
+			codes[at] = fp_builder_number(b, at, i);
+			codes[x] = fp_builder_number(b, x, j);
+			fp_builder_add(b, codes, 1, j == 7);
+		}
+	cubes[0] = fp_builder_freeze(b, arena);
+	b = fp_builder_create(fp_arena_create(arena, "builder"), 0);
+	x = fp_builder_dim(b, "x", 1, FP_ORDINAL);
+	at = fp_builder_dim(b, "lora", 4, FP_SET);
+	n = fp_builder_dim(b, "job", 3, FP_STRATUM);
+	for (int i = 0; i < 3000; i++)
+	{
+		char   job[16];
+		FpText members[2] = {{"3", 1}, {"7", 1}};
+
+		snprintf(job, sizeof(job), "%d", i / 3);
+		codes[x] = fp_builder_number(b, x, i % 3 - 1);
+		codes[at] = fp_builder_set(b, at, members, 1 + i % 3 % 2);
+		codes[n] = fp_builder_value(b, n, job, strlen(job));
+		fp_builder_add(b, codes, 2, 1);
+	}
+	cubes[1] = fp_builder_freeze(b, arena);
+	cube = fp_training_cube(arena, cubes, 2, 100, first_of, &n);
+	ok(n == 2 && cube->ndims == 4 && cube->total_trials == 518000 &&
+		   cube->total_failures == 3800 && cube->ncells == 512003,
+	   "observations of many combinations, and few of many jobs, in one cube");
+	d_at = fp_cube_find_dim(cube, "at", 2);
+	d_x = fp_cube_find_dim(cube, "x", 1);
+	d_l = fp_cube_find_dim(cube, "lora", 4);
+	for (uint32 v = 1; v < cube->dims[d_x].nvalues; v++)
+		ascending = ascending && cube->dims[d_x].numbers[v - 1] <
+									 cube->dims[d_x].numbers[v];
+	for (uint64 c = 0; c < cube->ncells; c++)
+	{
+		const FpDim *since = &cube->dims[cube->ndims - 1];
+		bool   last = since->values[cube->codes[3][c] - 1].data[0] == '2';
+		double v = cube->dims[d_x].numbers[cube->codes[d_x][c] - 1];
+
+		if (v == 7)
+		{
+			of_seven += cube->trials[c];
+			failed_seven += cube->failures[c];
+		}
+		if (!last)
+			old += cube->trials[c];
+		else if (cube->codes[d_at][c] == 0 && cube->codes[d_l][c] != 0 &&
+				 cube->trials[c] == 2000 && cube->failures[c] == 1000 &&
+				 fp_set_size(&cube->dims[d_l], cube->codes[d_l][c]) ==
+					 1 + (v == 0))
+			fresh++;
+	}
+	ok(ascending && cube->dims[d_x].nvalues == 641 && old == 512000 &&
+		   of_seven == 800 && failed_seven == 800 && fresh == 3,
+	   "each with its values and period");
+}
+
 /* --- attempts ---------------------------------------------------------- */
 
 static void
@@ -487,6 +570,7 @@ main(void)
 	test_pairs();
 	test_pure_noise();
 	test_periods();
+	test_many_combinations();
 	test_rho(0.02, false);
 	test_rho(0.3, false);
 	test_rho(0.3, true);
