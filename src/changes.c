@@ -81,12 +81,51 @@ put_counts(ReturnSetInfo *rsinfo, const FpText *value, int64 failures,
 		pfree(DatumGetPointer(values[0]));
 }
 
+/* Of the cells to keep (NULL: all) those that meet none of these conditions. */
+static bool *
+leave_out(const FpCube *cube, ArrayType *outside, bool *keep, MemoryContext cx)
+{
+	Datum *items;
+	bool  *nulls;
+	int	   n;
+
+	deconstruct_array(outside, JSONBOID, -1, false, TYPALIGN_INT, &items,
+					  &nulls, &n);
+	if (n > 0 && !keep)
+	{
+		keep = fp_alloc_array(cx, bool, cube->ncells + 1);
+		memset(keep, true, cube->ncells + 1);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		bool   possible = true;
+		Jsonb *conditions;
+		bool  *met;
+
+		CHECK_FOR_INTERRUPTS();
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"outside\" must not contain nulls")));
+		conditions = failpat_known_conditions(cube, DatumGetJsonbP(items[i]),
+											  &possible);
+		if (!possible)
+			continue;
+		met = failpat_cube_match(cube, conditions, cx);
+		for (uint64 c = 0; c < cube->ncells; c++)
+			keep[c] &= !met[c];
+		pfree(met);
+	}
+	return keep;
+}
+
 /*
- * fp_cube_counts(cube, conditions jsonb, dimension text, "check" text)
- *		-> (value, failures, trials)
+ * fp_cube_counts(cube, conditions jsonb, dimension text, "check" text,
+ *		outside jsonb[]) -> (value, failures, trials)
  *
  * A row per value of the dimension, NULL for "not recorded"; one row in all
- * where dimension is NULL.  Members of sets count each.  What the cube does not
+ * where dimension is NULL.  Members of sets count each.  What meets one of
+ * outside counts nowhere.  What the cube does not
  * know was not recorded.  Sums cannot overflow: the cube's totals do not.
  */
 Datum
@@ -115,6 +154,8 @@ failpat_cube_counts(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 	if (!JB_ROOT_IS_OBJECT(conditions) || JB_ROOT_COUNT(conditions) > 0)
 		keep = failpat_cube_match(cube, conditions, cx);
+	if (!PG_ARGISNULL(4))
+		keep = leave_out(cube, PG_GETARG_ARRAYTYPE_P(4), keep, cx);
 	if (by_check)
 		check = find_check(cube, PG_GETARG_TEXT_PP(3));
 	if (!PG_ARGISNULL(2))

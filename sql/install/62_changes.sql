@@ -36,13 +36,13 @@ SELECT pg_catalog.pg_extension_config_dump('fp_told_changes_id_seq', '');
 
 -- Series of a source.
 
-CREATE FUNCTION fp_cube_counts(cube failure_cube, conditions jsonb, dimension text, "check" text,
+CREATE FUNCTION fp_cube_counts(cube failure_cube, conditions jsonb, dimension text, "check" text, outside jsonb[] DEFAULT '{}',
                                OUT value text, OUT failures bigint, OUT trials bigint)
     RETURNS SETOF record
     LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 20
     AS 'MODULE_PATHNAME', 'failpat_cube_counts';
-COMMENT ON FUNCTION fp_cube_counts(failure_cube, jsonb, text, text) IS
-    'the counts of a cube under conditions: a row per value of a dimension, NULL for not recorded; one row where dimension is NULL';
+COMMENT ON FUNCTION fp_cube_counts(failure_cube, jsonb, text, text, jsonb[]) IS
+    'the counts of a cube under conditions: a row per value of a dimension, NULL for not recorded; one row where dimension is NULL; what meets one of outside is left out';
 
 CREATE AGGREGATE fp_series(bucket timestamptz, failures bigint, trials bigint, options jsonb) (
     SFUNC = fp_series_accum,
@@ -280,6 +280,164 @@ CREATE FUNCTION fp_mix_shift(failures_before bigint[], trials_before bigint[], f
 COMMENT ON FUNCTION fp_mix_shift(bigint[], bigint[], bigint[], bigint[], double precision, double precision) IS
     'a difference of rates over strata, divided into what moved within them and what their shares did: rate, mix, both or reversal';
 
+-- One change shows in many series: that of a LoRA in the series of everything
+-- and in those of the characters it is used with, one of everything in all.
+-- It is told once.
+CREATE TYPE fp_found_change AS (
+    dimension text,
+    value text,
+    point change_point,
+    n integer,
+    q_value double precision,
+    since timestamptz,
+    until timestamptz,
+    points change_point[],
+    series bigint[]
+);
+COMMENT ON TYPE fp_found_change IS 'a change as fp_changes finds it, before it looks for its causes';
+COMMENT ON COLUMN fp_found_change.dimension IS 'dimension of the series; NULL: everything';
+COMMENT ON COLUMN fp_found_change.value IS 'its value';
+COMMENT ON COLUMN fp_found_change.point IS 'the change';
+COMMENT ON COLUMN fp_found_change.n IS 'its number among the changes of the series';
+COMMENT ON COLUMN fp_found_change.q_value IS 'false discovery rate';
+COMMENT ON COLUMN fp_found_change.since IS 'begin of the rate before';
+COMMENT ON COLUMN fp_found_change.until IS 'end of the rate after';
+COMMENT ON COLUMN fp_found_change.points IS 'all changes of the series; with the first of them that is told only, as series';
+COMMENT ON COLUMN fp_found_change.series IS 'the series';
+
+CREATE FUNCTION fp_move(counts bigint[], OUT move double precision, OUT variance double precision)
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT ln((counts[3] + 0.5) / (counts[4] - counts[3] + 0.5)) - ln((counts[1] + 0.5) / (counts[2] - counts[1] + 0.5)),
+           1 / (counts[1] + 0.5) + 1 / (counts[2] - counts[1] + 0.5) + 1 / (counts[3] + 0.5) + 1 / (counts[4] - counts[3] + 0.5)
+    WHERE counts[2] > 0 AND counts[4] > 0;
+END;
+COMMENT ON FUNCTION fp_move(bigint[]) IS
+    'how far log odds moved, of failures and trials before and after; NULL where there is nothing to compare';
+
+-- Is what a series shows no more than what another one tells? whole: its counts;
+-- common: those of both; told: those of the other. It is where its rest did
+-- not change, and its rest is another than what they have in common (the change
+-- is in that), or that moved no more than the rest of the other (it is all one).
+-- 2.33: 1 % on one side; 3.09: 0.1 %, for there are many series that the other
+-- one can tell.
+CREATE FUNCTION fp_is_part(whole bigint[], common bigint[], told bigint[], direction integer,
+                           dispersion double precision, told_dispersion double precision)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT coalesce(c.move IS NOT NULL
+        AND NOT coalesce(direction * r.move > 2.33 * sqrt(greatest(dispersion, 1) * r.variance), false)
+        AND (coalesce(direction * (c.move - r.move) > 2.33 * sqrt(greatest(dispersion, 1) * (c.variance + r.variance)), false)
+             OR NOT coalesce(direction * (c.move - o.move) > 3.09 * sqrt(greatest(told_dispersion, 1) * (c.variance + o.variance)), false)), false)
+    FROM (SELECT 1) one
+    LEFT JOIN fp_move(common) c ON true
+    LEFT JOIN fp_move(ARRAY(SELECT u.a - u.b FROM unnest(whole, common) WITH ORDINALITY u (a, b, n) ORDER BY u.n)) r ON true
+    LEFT JOIN fp_move(ARRAY(SELECT u.a - u.b FROM unnest(told, common) WITH ORDINALITY u (a, b, n) ORDER BY u.n)) o ON true;
+END;
+COMMENT ON FUNCTION fp_is_part(bigint[], bigint[], bigint[], integer, double precision, double precision) IS
+    'whether the change of a series is what another one tells: failures and trials before and after, of the series, of both, of the other';
+
+CREATE FUNCTION fp_counts_around(before failure_cube, after failure_cube, conditions jsonb, "check" text, outside jsonb[] DEFAULT '{}')
+    RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT ARRAY[coalesce(b.failures, 0), coalesce(b.trials, 0), coalesce(a.failures, 0), coalesce(a.trials, 0)]
+    FROM (SELECT 1) one
+    LEFT JOIN fp_cube_counts(before, conditions, NULL, "check", outside) b ON true
+    LEFT JOIN fp_cube_counts(after, conditions, NULL, "check", outside) a ON true;
+END;
+COMMENT ON FUNCTION fp_counts_around(failure_cube, failure_cube, jsonb, text, jsonb[]) IS
+    'failures and trials before and after, of what meets conditions and none of outside';
+
+CREATE FUNCTION fp_merge_changes(source text, filter jsonb, "check" text, changes fp_found_change[])
+    RETURNS integer[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_variable
+DECLARE
+    sets text[] := ARRAY(SELECT d.name FROM fp_dimensions d WHERE d.source = fp_merge_changes.source AND d.kind = 'set');
+    parents integer[] := array_fill(NULL::integer, ARRAY[greatest(cardinality(changes), 1)]);
+    told integer[] := '{}';
+    own jsonb[] := ARRAY(SELECT CASE WHEN f.dimension IS NULL THEN '{}' ELSE jsonb_build_object(f.dimension, f.value) END
+                         FROM unnest(changes) WITH ORDINALITY f ORDER BY f.ordinality);
+    t record;
+    a record;
+    around text[];
+    have text[];
+    before failure_cube;
+    after failure_cube;
+    whole bigint[];
+    inside bigint[];
+BEGIN
+    -- the clearest first: in what it does not concern, a change is diluted
+    FOR t IN SELECT f.ordinality::integer AS i, f.dimension, f.value, f.point, f.since, f.until
+             FROM unnest(changes) WITH ORDINALITY f ORDER BY (f.point).gain DESC, f.ordinality LOOP
+        CONTINUE WHEN parents[t.i] IS NOT NULL;
+        told := told || t.i;
+        have := NULL;
+        FOR a IN
+            SELECT f.ordinality::integer AS i, f.dimension, f.value, f.point,
+                   greatest(f.since, t.since) AS since, least(f.until, t.until) AS until
+            FROM unnest(changes) WITH ORDINALITY f
+            WHERE parents[f.ordinality] IS NULL AND f.ordinality <> ALL (told)
+              AND ((f.point).kind, (f.point).direction) = ((t.point).kind, (t.point).direction)
+              AND (f.point).at_lower <= (t.point).at_upper AND (f.point).at_upper >= (t.point).at_lower
+              AND (f.dimension IS DISTINCT FROM t.dimension OR f.dimension = ANY (sets) AND f.value <> t.value)
+            ORDER BY f.dimension, greatest(f.since, t.since), least(f.until, t.until), f.ordinality
+        LOOP
+            CONTINUE WHEN a.since >= (t.point).at OR a.until <= (t.point).at;
+            around := ARRAY[a.dimension, a.since::text, a.until::text];
+            IF around IS DISTINCT FROM have THEN
+                have := around;
+                around := array_remove(ARRAY[a.dimension, t.dimension], NULL);
+                before := fp_window_cube(source, a.since, (t.point).at, filter, around);
+                after := fp_window_cube(source, (t.point).at, a.until, filter, around);
+            END IF;
+            IF fp_is_part(fp_counts_around(before, after, own[a.i], "check"),
+                          fp_counts_around(before, after, CASE WHEN a.dimension = t.dimension
+                              THEN jsonb_build_object(a.dimension, jsonb_build_array(a.value, t.value)) ELSE own[a.i] || own[t.i] END, "check"),
+                          fp_counts_around(before, after, own[t.i], "check"), CASE (t.point).direction WHEN 'regression' THEN 1 ELSE -1 END,
+                          (a.point).dispersion, (t.point).dispersion) THEN
+                parents[a.i] := t.i;
+            END IF;
+        END LOOP;
+    END LOOP;
+    -- what several values that changed make others, and everything, look like
+    FOR t IN SELECT f.ordinality::integer AS i, f.dimension, f.point, f.since, f.until
+             FROM unnest(changes) WITH ORDINALITY f
+             WHERE f.ordinality = ANY (told) ORDER BY (f.point).gain DESC, f.ordinality
+    LOOP
+        SELECT array_agg(f.ordinality::integer ORDER BY f.ordinality) AS i, array_agg(DISTINCT f.dimension) AS dims INTO a
+        FROM unnest(changes) WITH ORDINALITY f
+        WHERE f.ordinality = ANY (told) AND f.ordinality <> t.i AND f.dimension IS NOT NULL
+          AND ((f.point).kind, (f.point).direction) = ((t.point).kind, (t.point).direction)
+          AND (f.point).at_lower <= (t.point).at_upper AND (f.point).at_upper >= (t.point).at_lower;
+        CONTINUE WHEN cardinality(a.i) IS NULL OR cardinality(a.i) = 1 AND t.dimension IS NOT NULL;
+        around := a.dims || array_remove(ARRAY[t.dimension], NULL);
+        before := fp_window_cube(source, t.since, (t.point).at, filter, around);
+        after := fp_window_cube(source, (t.point).at, t.until, filter, around);
+        whole := fp_counts_around(before, after, own[t.i], "check");
+        inside := ARRAY(SELECT u.a - u.b
+                        FROM unnest(whole, fp_counts_around(before, after, own[t.i], "check", ARRAY(SELECT own[x] FROM unnest(a.i) x)))
+                             WITH ORDINALITY u (a, b, n) ORDER BY u.n);
+        IF fp_is_part(whole, inside, inside, CASE (t.point).direction WHEN 'regression' THEN 1 ELSE -1 END,
+                      (t.point).dispersion, (t.point).dispersion) THEN
+            told := array_remove(told, t.i);
+            -- that of which it has the most failures
+            parents[t.i] := (SELECT x FROM unnest(a.i) x
+                             ORDER BY (fp_counts_around(before, after, own[t.i], "check"))[3]
+                                      - (fp_counts_around(before, after, own[t.i], "check", ARRAY[own[x]]))[3] DESC, x LIMIT 1);
+            parents := array_replace(parents, t.i, parents[t.i]);
+        END IF;
+    END LOOP;
+    RETURN parents;
+END
+$fn$;
+COMMENT ON FUNCTION fp_merge_changes(text, jsonb, text, fp_found_change[]) IS
+    'which changes of several series are the same, by their numbers: for each the one that tells it, NULL for itself';
+
 -- Changes.
 
 CREATE FUNCTION fp_changes(
@@ -292,7 +450,8 @@ CREATE FUNCTION fp_changes(
     bucket interval DEFAULT '1 day',
     "check" text DEFAULT NULL,
     options jsonb DEFAULT '{}',
-    alpha double precision DEFAULT 0.01)
+    alpha double precision DEFAULT 0.01,
+    all_dimensions boolean DEFAULT false)
     RETURNS TABLE (
         value text,
         label text,
@@ -346,7 +505,10 @@ CREATE FUNCTION fp_changes(
         mix_p_value double precision,
         reading text,
         before_since timestamptz,
-        after_until timestamptz)
+        after_until timestamptz,
+        series_dimension text,
+        change_key text,
+        part_of text)
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
     SET search_path FROM CURRENT
 AS $fn$
@@ -359,13 +521,13 @@ DECLARE
     dim fp_dimensions;
     width constant interval := fp_changes.bucket;
     period record;
-    r record;
+    seen fp_found_change[];
+    keys text[];
+    parents integer[];
+    r fp_found_change;
     -- of the series at hand
-    last_value text;
-    any_series boolean := false;
     series_label text;
     series_conditions jsonb;
-    shifts timestamptz[];
     cause_change integer[];
     cause_event integer[];
     cause_posterior double precision[];
@@ -379,9 +541,10 @@ DECLARE
     listed jsonb;
     is_threshold boolean;
     sentence text;
-    level_from timestamptz;
-    level_to timestamptz;
 BEGIN
+    IF fp_changes.all_dimensions AND fp_changes.dimension IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'arguments "dimension" and "all_dimensions" exclude each other';
+    END IF;
     IF fp_changes.pattern_id IS NOT NULL THEN
         SELECT * INTO pattern FROM fp_pattern_question(fp_changes.pattern_id);
         IF fp_changes.source <> pattern.source THEN
@@ -413,75 +576,95 @@ BEGIN
     END IF;
     SELECT * INTO period FROM fp_period(s.source, fp_changes.since, fp_changes.until, width);
 
-    FOR r IN
-        WITH series AS MATERIALIZED (
-            SELECT c.value, fp_series(c.bucket, c.failures, c.trials,
-                                      jsonb_build_object('alpha', fp_changes.alpha) || coalesce(fp_changes.options, '{}')) AS state
-            FROM fp_bucket_counts(s.source, base, fp_changes.dimension, period.first_bucket, period.ends, width,
-                                  fp_changes."check") c
-            WHERE fp_changes.dimension IS NULL OR c.value IS NOT NULL
-            GROUP BY c.value
-        ), found AS MATERIALIZED (
-            SELECT x.value, fp_change_points_final(x.state) AS points, x.state FROM series x
-        ), tests AS (
-            -- a series without a change is a test that found nothing
-            SELECT f.value, f.points, CASE WHEN f.points <> '{}' THEN f.state END AS state, p.n, p.point,
-                   fp_bh((p.point).p_value) OVER () AS q
-            FROM found f
-            LEFT JOIN LATERAL (SELECT g.n, f.points[g.n] AS point FROM generate_subscripts(f.points, 1) g (n)) p ON true
-        )
-        SELECT t.* FROM tests t WHERE t.point IS NOT NULL AND t.q <= fp_changes.alpha
-        ORDER BY t.value COLLATE "C", t.n
-    LOOP
-        IF NOT any_series THEN
-            -- what is the same for all series
-            SELECT array_agg(e.id) AS id, coalesce(array_agg(e.at), '{}') AS at, array_agg(e.kind) AS kind,
-                   array_agg(e.label) AS label, array_agg(e.scope) AS scope, array_agg(e.origin) AS origin,
-                   array_agg(e.share) AS share,
-                   coalesce(array_agg(coalesce(e.effect, 0)::integer), '{}') AS effect,
-                   coalesce(array_agg(fp_bucket(e.at, width, s.bucket_zone)), '{}') AS bucket
-            INTO ev
-            FROM (SELECT e.* FROM fp_find_events(s.source,
-                                                 CASE WHEN isfinite(period.first_bucket) THEN period.first_bucket - 3 * width
-                                                      ELSE period.first_bucket END,
-                                                 fp_changes.until, base, width,
-                                                 -- a value's own first use is where its series begins
-                                                 dims => ARRAY(SELECT d.name FROM fp_dimensions d
-                                                               WHERE d.source = s.source
-                                                                 AND d.name IS DISTINCT FROM fp_changes.dimension)) e
-                  WHERE fp_changes."check" IS NULL OR e."check" IS NULL OR e."check" = fp_changes."check"
-                  ORDER BY e.at, e.id, e.label COLLATE "C") e;
+    WITH dims AS (
+        SELECT fp_changes.dimension AS name, 0 AS place
+        UNION ALL
+        SELECT d.name, d.position FROM fp_dimensions d
+        WHERE fp_changes.all_dimensions AND d.source = s.source AND (NOT base ? d.name OR d.kind = 'set')
+    ), series AS MATERIALIZED (
+        SELECT d.name, d.place, c.value,
+               fp_series(c.bucket, c.failures, c.trials,
+                         jsonb_build_object('alpha', fp_changes.alpha) || coalesce(fp_changes.options, '{}')) AS state
+        FROM dims d
+        CROSS JOIN LATERAL fp_bucket_counts(s.source, base, d.name, period.first_bucket, period.ends, width, fp_changes."check") c
+        WHERE d.name IS NULL OR c.value IS NOT NULL
+        GROUP BY d.name, d.place, c.value
+    ), searched AS MATERIALIZED (
+        SELECT x.*, fp_change_points_final(x.state) AS points FROM series x
+    ), tests AS (
+        -- a series without a change is a test that found nothing
+        SELECT f.name, f.place, f.value, f.points, CASE WHEN f.points <> '{}' THEN f.state END AS state, p.n, p.point,
+               fp_bh((p.point).p_value) OVER () AS q
+        FROM searched f
+        LEFT JOIN LATERAL (SELECT g.n, f.points[g.n] AS point FROM generate_subscripts(f.points, 1) g (n)) p ON true
+    ), kept AS (
+        SELECT t.*, row_number() OVER (PARTITION BY t.place, t.value COLLATE "C" ORDER BY t.n) = 1 AS leads, l.since, l.until
+        FROM tests t
+        -- from the change before to the next one
+        CROSS JOIN LATERAL (
+            SELECT max(x.at) FILTER (WHERE x.at < (t.point).at) AS since, min(x.at) FILTER (WHERE x.at > (t.point).at) AS until
+            FROM unnest(t.points) x WHERE x.kind = 'shift') l
+        WHERE t.point IS NOT NULL AND t.q <= fp_changes.alpha
+    )
+    SELECT coalesce(array_agg(ROW(k.name, k.value, k.point, k.n, k.q, coalesce(k.since, period.first_bucket),
+                                  CASE (k.point).kind WHEN 'spike' THEN fp_bucket_end((k.point).at_upper, width, s.bucket_zone)
+                                       ELSE coalesce(k.until, period.ends) END,
+                                  CASE WHEN k.leads THEN k.points END, CASE WHEN k.leads THEN k.state END)::fp_found_change
+                              ORDER BY k.place, k.value COLLATE "C", k.n), '{}') INTO seen
+    FROM kept k;
+    IF seen = '{}' THEN
+        RETURN;
+    END IF;
+    parents := fp_merge_changes(s.source, base, fp_changes."check", seen);
+    keys := ARRAY(SELECT CASE WHEN f.dimension IS NULL THEN 'all' WHEN octet_length(f.value) <= 200 THEN f.dimension || ':' || f.value
+                              ELSE f.dimension || ':' || left(f.value, 100) || '#' || md5(f.value) END
+                         || '@' || to_char((f.point).at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')
+                  FROM unnest(seen) WITH ORDINALITY f ORDER BY f.ordinality);
+    -- what is the same for all series
+    SELECT array_agg(e.id) AS id, coalesce(array_agg(e.at), '{}') AS at, array_agg(e.kind) AS kind,
+           array_agg(e.label) AS label, array_agg(e.scope) AS scope, array_agg(e.origin) AS origin,
+           array_agg(e.share) AS share,
+           coalesce(array_agg(coalesce(e.effect, 0)::integer), '{}') AS effect,
+           coalesce(array_agg(fp_bucket(e.at, width, s.bucket_zone)), '{}') AS bucket
+    INTO ev
+    FROM (SELECT e.* FROM fp_find_events(s.source,
+                                         CASE WHEN isfinite(period.first_bucket) THEN period.first_bucket - 3 * width
+                                              ELSE period.first_bucket END,
+                                         fp_changes.until, base, width,
+                                         -- a value's own first use is where its series begins
+                                         dims => ARRAY(SELECT d.name FROM fp_dimensions d
+                                                       WHERE d.source = s.source
+                                                         AND d.name IS DISTINCT FROM fp_changes.dimension)) e
+          WHERE fp_changes."check" IS NULL OR e."check" IS NULL OR e."check" = fp_changes."check"
+          ORDER BY e.at, e.id, e.label COLLATE "C") e;
+
+    FOR i IN 1 .. cardinality(seen) LOOP
+        r := seen[i];
+        IF r.series IS NOT NULL THEN
             -- Strata are what the work was; what can be chosen (a model, say) is
             -- a cause. A set belongs to several strata at once.
             strata := ARRAY(SELECT d.name FROM fp_dimensions d
                             WHERE d.source = s.source AND d.kind <> 'set' AND NOT d.choosable
-                              AND d.name IS DISTINCT FROM fp_changes.dimension
+                              AND d.name IS DISTINCT FROM r.dimension
                               AND coalesce(jsonb_typeof(base -> d.name), 'object') = 'object'
                             ORDER BY d.position);
-        END IF;
-        IF NOT any_series OR r.value IS DISTINCT FROM last_value THEN
-            any_series := true;
-            last_value := r.value;
             series_label := NULL;
             series_conditions := base;
-            IF fp_changes.dimension IS NOT NULL THEN
-                SELECT l.label INTO series_label FROM fp_labels(s.source, fp_changes.dimension, ARRAY[r.value]) l;
-                series_conditions := base || jsonb_build_object(fp_changes.dimension,
-                    CASE WHEN base ? fp_changes.dimension AND base ->> fp_changes.dimension <> r.value
-                         THEN jsonb_build_array() || (base -> fp_changes.dimension) || to_jsonb(r.value)
+            IF r.dimension IS NOT NULL THEN
+                SELECT l.label INTO series_label FROM fp_labels(s.source, r.dimension, ARRAY[r.value]) l;
+                series_conditions := base || jsonb_build_object(r.dimension,
+                    CASE WHEN base ? r.dimension AND base ->> r.dimension <> r.value
+                         THEN jsonb_build_array() || (base -> r.dimension) || to_jsonb(r.value)
                          ELSE to_jsonb(r.value) END);
             END IF;
-            shifts := ARRAY(SELECT p.at FROM unnest(r.points) p WHERE p.kind = 'shift' ORDER BY p.at);
             SELECT array_agg(c.change), array_agg(c.cause), array_agg(c.posterior)
             INTO cause_change, cause_event, cause_posterior
-            FROM fp_change_causes(r.state, ev.bucket, coalesce((
-                SELECT array_agg(fp_event_weight(u.scope, series_conditions) * u.share ORDER BY u.i)
-                FROM unnest(ev.scope, ev.share) WITH ORDINALITY u (scope, share, i)), '{}'), ev.effect) c;
+            FROM fp_change_causes(r.series, ev.bucket, coalesce((
+                -- a value's own first use is where its series begins
+                SELECT array_agg(CASE WHEN u.origin = 'inferred' AND u.scope ? r.dimension THEN 0
+                                      ELSE fp_event_weight(u.scope, series_conditions) * u.share END ORDER BY u.i)
+                FROM unnest(ev.scope, ev.share, ev.origin) WITH ORDINALITY u (scope, share, origin, i)), '{}'), ev.effect) c;
         END IF;
-
-        -- from the change before to the next one
-        level_from := coalesce((SELECT max(u) FROM unnest(shifts) u WHERE u < (r.point).at), period.first_bucket);
-        level_to := coalesce((SELECT min(u) FROM unnest(shifts) u WHERE u > (r.point).at), period.ends);
 
         SELECT c.cause, c.posterior INTO best
         FROM unnest(cause_change, cause_event, cause_posterior) c (change, cause, posterior)
@@ -508,7 +691,7 @@ BEGIN
                   FROM (SELECT b.*, CASE (r.point).kind WHEN 'spike'
                                     THEN b.bucket BETWEEN (r.point).at_lower AND (r.point).at_upper
                                     ELSE b.bucket >= (r.point).at END AS after
-                        FROM fp_bucket_counts(s.source, series_conditions, d.name, level_from, level_to,
+                        FROM fp_bucket_counts(s.source, series_conditions, d.name, r.since, r.until,
                             width, fp_changes."check") b) c
                   GROUP BY c.value) x) k
         CROSS JOIN LATERAL (SELECT d.name, d.place, f.*
@@ -538,17 +721,17 @@ BEGIN
                 ELSE format('Within %s the rates moved the other way.', mix.name) END;
         END IF;
 
-        RETURN QUERY SELECT r.value::text, series_label, series_conditions, (r.point).*, r.q,
+        RETURN QUERY SELECT r.value::text, series_label, series_conditions, (r.point).*, r.q_value,
             ev.id[best.cause], ev.at[best.cause], ev.kind[best.cause], ev.label[best.cause], ev.origin[best.cause],
             best.posterior::double precision, none, listed, is_threshold,
             mix.verdict::text, mix.name::text, mix.rate_effect::double precision, mix.mix_effect::double precision,
             mix.p_value::double precision, sentence,
-            level_from, CASE (r.point).kind WHEN 'spike' THEN fp_bucket_end((r.point).at_upper, width, s.bucket_zone) ELSE level_to END;
+            r.since, r.until, r.dimension, keys[i], keys[parents[i]];
     END LOOP;
 END
 $fn$;
-COMMENT ON FUNCTION fp_changes(text, jsonb, text, bigint, timestamptz, timestamptz, interval, text, jsonb, double precision) IS
-    'changes of the failure rate of a source, of a pattern, or of every value of a dimension: place, size, false discovery rate (at most alpha), probable event, and whether the mix or the rate moved';
+COMMENT ON FUNCTION fp_changes(text, jsonb, text, bigint, timestamptz, timestamptz, interval, text, jsonb, double precision, boolean) IS
+    'changes of the failure rate of a source, of a pattern, of every value of a dimension, or of all of these (all_dimensions; part_of names the change that tells what a row only shows too): place, size, false discovery rate (at most alpha), probable event, and whether the mix or the rate moved';
 
 CREATE FUNCTION fp_pattern_changes(
     pattern_id bigint,
@@ -610,23 +793,25 @@ BEGIN
     END IF;
     SELECT max(c.bucket) - 14 * s.bucket INTO recent FROM fp_cubes c WHERE c.source = s.source;
     FOR r IN
-        SELECT d.name AS dimension, c.*
-        FROM (SELECT NULL::text AS name UNION ALL
-              SELECT x.name FROM fp_dimensions x WHERE x.source = s.source) d
-        CROSS JOIN LATERAL fp_changes(s.source, dimension => d.name, bucket => s.bucket) c
-        WHERE c.kind = 'shift' AND c.direction = 'regression'
-          -- the same change may move a little with what came since
-          AND NOT EXISTS (SELECT FROM fp_told_changes t
-                          WHERE t.source = s.source AND t.dimension IS NOT DISTINCT FROM d.name
-                            AND t.value IS NOT DISTINCT FROM c.value
-                            AND t.at_lower <= c.at_upper AND t.at_upper >= c.at_lower)
-        ORDER BY c.q_value, c.at, d.name COLLATE "C" NULLS FIRST, c.value COLLATE "C"
+        WITH c AS MATERIALIZED (
+            SELECT x.* FROM fp_changes(s.source, bucket => s.bucket, all_dimensions => true) x
+            WHERE x.kind = 'shift' AND x.direction = 'regression')
+        SELECT c.* FROM c
+        WHERE c.part_of IS NULL
+          -- the same change may move a little with what came since, and another
+          -- series may have become the one that tells it
+          AND NOT EXISTS (SELECT FROM c g
+                          JOIN fp_told_changes t ON t.source = s.source AND t.dimension IS NOT DISTINCT FROM g.series_dimension
+                            AND t.value IS NOT DISTINCT FROM g.value
+                            AND t.at_lower <= g.at_upper AND t.at_upper >= g.at_lower
+                          WHERE g.change_key = c.change_key OR g.part_of = c.change_key)
+        ORDER BY c.q_value, c.at, c.series_dimension COLLATE "C" NULLS FIRST, c.value COLLATE "C"
         -- the others with the next refresh
         LIMIT CASE WHEN first_time THEN NULL ELSE 20 END
     LOOP
         told_id := nextval('fp_told_changes_id_seq');
         message := jsonb_build_object(
-            'event', 'regression', 'id', told_id, 'source', s.source, 'dimension', r.dimension, 'value', left(r.value, 200),
+            'event', 'regression', 'id', told_id, 'source', s.source, 'dimension', r.series_dimension, 'value', left(r.value, 200),
             'label', left(r.label, 200), 'at', r.at, 'at_lower', r.at_lower, 'at_upper', r.at_upper,
             'rate_before', r.rate_before, 'rate_after', r.rate_after, 'trials_after', r.trials_after,
             'q_value', r.q_value, 'provisional', r.provisional, 'cause', left(r.event_label, 200),
@@ -635,7 +820,7 @@ BEGIN
         -- what a long history held when it was loaded is no news
         news := (NOT first_time OR r.at >= recent) AND told < 20;
         INSERT INTO fp_told_changes (id, source, dimension, value, at, at_lower, at_upper, told_at, payload, conditions)
-        VALUES (told_id, s.source, r.dimension, r.value, r.at, r.at_lower, r.at_upper,
+        VALUES (told_id, s.source, r.series_dimension, r.value, r.at, r.at_lower, r.at_upper,
                 CASE WHEN news THEN now() END, message, r.conditions);
         IF news THEN
             -- the limit is 8000 bytes; control characters take six each
