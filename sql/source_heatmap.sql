@@ -160,6 +160,15 @@ FROM "the board".fp_dashboard_heatmaps WHERE 'scene' IN (row_dim, col_dim) AND '
 SELECT fp_create_dashboard_views('no such schema');
 SELECT fp_create_dashboard_views(NULL);
 
+-- as a picture, by name; in both forms
+SELECT * FROM fp_heatmap_text('person', 'pos', since => '-infinity', filter => '{"lora": "3"}', col_bins => '{4,7}', colors => false);
+SELECT count(*) FROM fp_heatmap_text('lora', 'person', 'runs', '-infinity', "check" => 'no such check', colors => false) t WHERE t LIKE '%0.0%%';
+SELECT t FROM fp_heatmap_text('person', 'scene', source => 'runs', since => '-infinity', col_limit => 1) t OFFSET 2 LIMIT 1;
+SELECT count(*) FROM fp_heatmap_text('person', 'scene', source => 'runs', since => '-infinity', filter => '{"person": "99"}');
+SELECT fp_heatmap_text('person', 'person');
+SELECT fp_heatmap_text('person', 'colour');
+SELECT count(t) FROM fp_cubes, fp_heatmap_text(cube, 'person', 'pos', row_names => '[]') t;
+
 SET client_min_messages = warning;
 DROP SCHEMA heat, "the board" CASCADE;
 DROP EXTENSION failpat CASCADE;

@@ -22,11 +22,14 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 
 #include "heatmap.h"
 #include "stats/special.h"
 
 #define TEXT_ARG_COLORS HEAT_NARGS
+#define TEXT_ARG_ROW_NAMES (HEAT_NARGS + 1)
+#define TEXT_ARG_COL_NAMES (HEAT_NARGS + 2)
 
 #define MIN_CELL 6	/* "12.3%?" */
 #define MAX_CELL 14 /* longer names of columns are cut */
@@ -244,7 +247,33 @@ put_foot(Picture *picture)
 	end_line(picture);
 }
 
-/* fp_heatmap_text(cube, row_dim, col_dim, ..., colors): SETOF text */
+/* Call the members of an axis what names, an object of strings, says. */
+static void
+rename_members(FpAxis *axis, Jsonb *names, const char *argument)
+{
+	if (!JB_ROOT_IS_OBJECT(names))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be a JSON object", argument)));
+	for (uint32 m = 0; m < axis->nmembers; m++)
+	{
+		FpText	  *label = &axis->members[m].label;
+		JsonbValue value;
+
+		if (getKeyJsonValueFromContainer(&names->root, label->data,
+										 (int) label->len, &value) &&
+			value.type == jbvString)
+		{
+			label->data = value.val.string.val;
+			label->len = (uint32) value.val.string.len;
+		}
+	}
+}
+
+/*
+ * fp_heatmap_text(cube, row_dim, col_dim, ..., colors, row_names, col_names):
+ *		SETOF text
+ */
 PG_FUNCTION_INFO_V1(failpat_heatmap_text);
 Datum
 failpat_heatmap_text(PG_FUNCTION_ARGS)
@@ -258,6 +287,12 @@ failpat_heatmap_text(PG_FUNCTION_ARGS)
 	if (!heat)
 		return (Datum) 0;
 	table = heat->table;
+	if (!PG_ARGISNULL(TEXT_ARG_ROW_NAMES))
+		rename_members(&heat->table->row,
+					   PG_GETARG_JSONB_P(TEXT_ARG_ROW_NAMES), "row_names");
+	if (!PG_ARGISNULL(TEXT_ARG_COL_NAMES))
+		rename_members(&heat->table->col,
+					   PG_GETARG_JSONB_P(TEXT_ARG_COL_NAMES), "col_names");
 
 	picture.heat = heat;
 	picture.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;

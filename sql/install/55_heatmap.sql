@@ -46,13 +46,15 @@ CREATE FUNCTION fp_heatmap_text(
     palette text DEFAULT 'traffic',
     confidence double precision DEFAULT 0.95,
     red_at double precision DEFAULT 0.5,
-    colors boolean DEFAULT true)
+    colors boolean DEFAULT true,
+    row_names jsonb DEFAULT NULL,
+    col_names jsonb DEFAULT NULL)
     RETURNS SETOF text
     LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 30
     AS 'MODULE_PATHNAME', 'failpat_heatmap_text';
 COMMENT ON FUNCTION fp_heatmap_text(failure_cube, text, text, text, integer, integer, double precision[],
-                                    double precision[], text, double precision, double precision, boolean) IS
-    'a heatmap as lines for a terminal, in ANSI colours (psql: \pset format unaligned) or without';
+                                    double precision[], text, double precision, double precision, boolean, jsonb, jsonb) IS
+    'a heatmap as lines for a terminal, in ANSI colours (psql: \pset format unaligned) or without; row_names, col_names: {"value": "what to call it"}';
 
 -- From a cell to what is behind it.
 

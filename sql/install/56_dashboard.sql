@@ -146,6 +146,46 @@ $fn$;
 COMMENT ON FUNCTION fp_window_cube(text, timestamptz, timestamptz, jsonb, text[], boolean) IS
     'the cube of a source over whole time buckets; dims: the dimensions that are needed, all where NULL; current: as of now, not as of the last refresh';
 
+CREATE FUNCTION fp_heatmap_cube(
+    source text, row_dim text, col_dim text, since timestamptz, until timestamptz, filter jsonb, "check" text,
+    OUT cube failure_cube,
+    OUT counted text)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    axes constant text[] := ARRAY[fp_heatmap_cube.row_dim, fp_heatmap_cube.col_dim];
+    bounds record;
+BEGIN
+    IF array_position(axes, NULL) IS NOT NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'arguments "row_dim" and "col_dim" must not be null';
+    END IF;
+    -- as conditions, so that an unknown dimension is the same error everywhere
+    PERFORM fp_checked_conditions(fp_heatmap_cube.source, jsonb_build_object(axes[1], NULL, axes[2], NULL), 'row_dim');
+    IF axes[1] = axes[2] AND NOT EXISTS (
+        SELECT FROM fp_dimensions d WHERE d.source = fp_heatmap_cube.source AND d.name = axes[1] AND d.kind = 'set') THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('row_dim and col_dim are both "%s"', fp_clipped(axes[1])),
+            DETAIL = 'Only a set-valued dimension can be compared with itself.';
+    END IF;
+    SELECT * INTO bounds FROM fp_window(fp_heatmap_cube.source, fp_heatmap_cube.since, fp_heatmap_cube.until);
+    cube := fp_window_cube(fp_heatmap_cube.source, bounds.first_bucket, bounds.ends, coalesce(fp_heatmap_cube.filter, '{}'), axes);
+    -- never recorded: no row
+    IF NOT axes <@ ARRAY(SELECT d.name FROM fp_cube_dims(cube) d) THEN
+        cube := NULL;
+    END IF;
+    counted := fp_heatmap_cube."check";
+    -- a check that never failed, in a source that knows it or not, failed 0 times
+    IF counted <> ALL (ARRAY(SELECT k."check" FROM fp_cube_checks(cube) k)) THEN
+        cube := fp_cube_unfailed(cube);
+        counted := NULL;
+    END IF;
+END
+$fn$;
+COMMENT ON FUNCTION fp_heatmap_cube(text, text, text, timestamptz, timestamptz, jsonb, text) IS
+    'what a heatmap of a source counts: a cube, NULL where there is nothing, and the check whose failures are to be counted in it';
+
 CREATE FUNCTION fp_heatmap(
     row_dim text,
     col_dim text,
@@ -184,35 +224,16 @@ AS $fn$
 #variable_conflict use_column
 DECLARE
     s fp_sources := fp_source_named(fp_heatmap.source);
-    axes text[] := ARRAY[fp_heatmap.row_dim, fp_heatmap.col_dim];
-    bounds record;
-    cube failure_cube;
+    axes constant text[] := ARRAY[fp_heatmap.row_dim, fp_heatmap.col_dim];
+    asked record;
 BEGIN
-    IF array_position(axes, NULL) IS NOT NULL THEN
-        RAISE null_value_not_allowed USING MESSAGE = 'arguments "row_dim" and "col_dim" must not be null';
-    END IF;
-    -- as conditions, so that an unknown dimension is the same error everywhere
-    PERFORM fp_checked_conditions(s.source, jsonb_build_object(axes[1], NULL, axes[2], NULL), 'row_dim');
-    IF axes[1] = axes[2] AND NOT EXISTS (
-        SELECT FROM fp_dimensions d WHERE d.source = s.source AND d.name = axes[1] AND d.kind = 'set') THEN
-        RAISE invalid_parameter_value USING
-            MESSAGE = format('row_dim and col_dim are both "%s"', fp_clipped(axes[1])),
-            DETAIL = 'Only a set-valued dimension can be compared with itself.';
-    END IF;
-    SELECT * INTO bounds FROM fp_window(s.source, fp_heatmap.since, fp_heatmap.until);
-    cube := fp_window_cube(s.source, bounds.first_bucket, bounds.ends, coalesce(fp_heatmap.filter, '{}'), axes);
-    -- never recorded: no row
-    IF NOT axes <@ ARRAY(SELECT d.name FROM fp_cube_dims(cube) d) THEN
+    SELECT * INTO asked FROM fp_heatmap_cube(s.source, axes[1], axes[2], fp_heatmap.since, fp_heatmap.until, fp_heatmap.filter, fp_heatmap."check");
+    IF asked.cube IS NULL THEN
         RETURN;
-    END IF;
-    -- a check that never failed, in a source that knows it or not, failed 0 times
-    IF "check" <> ALL (ARRAY(SELECT k."check" FROM fp_cube_checks(cube) k)) THEN
-        cube := fp_cube_unfailed(cube);
-        "check" := NULL;
     END IF;
     RETURN QUERY
     WITH cells AS MATERIALIZED (
-        SELECT h.* FROM fp_heatmap(cube, axes[1], axes[2], fp_heatmap."check", fp_heatmap.row_limit, fp_heatmap.col_limit,
+        SELECT h.* FROM fp_heatmap(asked.cube, axes[1], axes[2], asked.counted, fp_heatmap.row_limit, fp_heatmap.col_limit,
                                    fp_heatmap.row_bins, fp_heatmap.col_bins, fp_heatmap.palette,
                                    fp_heatmap.confidence, fp_heatmap.red_at) h
     ), rows AS MATERIALIZED (
@@ -229,6 +250,56 @@ $fn$;
 COMMENT ON FUNCTION fp_heatmap(text, text, text, timestamptz, timestamptz, jsonb, text, integer, integer,
                                double precision[], double precision[], text, double precision, double precision) IS
     'two dimensions of a source against each other, over whole time buckets: a row per cell, with names, rate, interval, severity and colour';
+
+CREATE FUNCTION fp_heatmap_text(
+    row_dim text,
+    col_dim text,
+    source text DEFAULT NULL,
+    since timestamptz DEFAULT NULL,
+    until timestamptz DEFAULT NULL,
+    filter jsonb DEFAULT NULL,
+    "check" text DEFAULT NULL,
+    row_limit integer DEFAULT 30,
+    col_limit integer DEFAULT 12,
+    row_bins double precision[] DEFAULT NULL,
+    col_bins double precision[] DEFAULT NULL,
+    palette text DEFAULT 'traffic',
+    confidence double precision DEFAULT 0.95,
+    red_at double precision DEFAULT 0.5,
+    colors boolean DEFAULT true)
+    RETURNS SETOF text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 30
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    s fp_sources := fp_source_named(fp_heatmap_text.source);
+    axes constant text[] := ARRAY[fp_heatmap_text.row_dim, fp_heatmap_text.col_dim];
+    asked record;
+    names jsonb[];
+BEGIN
+    SELECT * INTO asked FROM fp_heatmap_cube(s.source, axes[1], axes[2], fp_heatmap_text.since, fp_heatmap_text.until, fp_heatmap_text.filter,
+                                             fp_heatmap_text."check");
+    IF asked.cube IS NULL THEN
+        RETURN;
+    END IF;
+    WITH cells AS MATERIALIZED (
+        SELECT h.* FROM fp_heatmap(asked.cube, axes[1], axes[2], asked.counted, fp_heatmap_text.row_limit, fp_heatmap_text.col_limit,
+                                   fp_heatmap_text.row_bins, fp_heatmap_text.col_bins) h
+    )
+    SELECT ARRAY[
+        (SELECT jsonb_object_agg(l.value, l.label) FROM fp_labels(s.source, axes[1], ARRAY(SELECT DISTINCT c.row_value FROM cells c)) l),
+        (SELECT jsonb_object_agg(l.value, l.label) FROM fp_labels(s.source, axes[2], ARRAY(SELECT DISTINCT c.col_value FROM cells c)) l)]
+    INTO names;
+    RETURN QUERY
+    SELECT t FROM fp_heatmap_text(asked.cube, axes[1], axes[2], asked.counted, fp_heatmap_text.row_limit, fp_heatmap_text.col_limit,
+                                  fp_heatmap_text.row_bins, fp_heatmap_text.col_bins, fp_heatmap_text.palette, fp_heatmap_text.confidence,
+                                  fp_heatmap_text.red_at, fp_heatmap_text.colors, names[1], names[2]) t;
+END
+$fn$;
+COMMENT ON FUNCTION fp_heatmap_text(text, text, text, timestamptz, timestamptz, jsonb, text, integer, integer,
+                                    double precision[], double precision[], text, double precision, double precision, boolean) IS
+    'a heatmap of a source as lines for a terminal, with names, in ANSI colours (psql: \pset format unaligned) or without';
 
 CREATE FUNCTION fp_create_dashboard_views(schema text, source text DEFAULT NULL)
     RETURNS void
