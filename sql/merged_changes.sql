@@ -64,6 +64,21 @@ UPDATE fp_told_changes SET dimension = 'ch', value = '1' WHERE source = 'one_lor
 SELECT fp_refresh_changes('one_lora') AS told_by_another;
 DELETE FROM fp_told_changes WHERE source = 'one_lora';
 SELECT fp_refresh_changes('one_lora') AS not_told_yet;
+
+-- Values of a megabyte, of characters that JSON escapes: what is told is cut.
+CREATE TABLE long_runs AS
+SELECT n * 12 + i AS id, timestamptz '2026-03-01' + n * interval '1 day' + i * interval '1 hour' AS at, n >= 12 AS failed, v.v
+FROM generate_series(0, 19) n, generate_series(0, 11) i, LATERAL (SELECT CASE WHEN i < 10 THEN repeat(E'\x01\u00e9"\\', 250000) ELSE 'short' END AS v) v;
+UPDATE long_runs SET failed = false WHERE v = 'short';
+CREATE VIEW long_view AS SELECT id AS source_key, id AS obs_key, at AS observed_at, failed, NULL::text[] AS failed_checks, v FROM long_runs;
+SELECT fp_attach('long', 'long_view', window_length => '100 years', history => 'now');
+UPDATE fp_source_state SET changes_told_at = '2026-03-01' WHERE source = 'long';
+SELECT fp_refresh_changes('long') AS told;
+SELECT error FROM fp_source_state WHERE source = 'long';
+SELECT t.dimension, length(t.value), length(t.payload ->> 'value') AS told, length(t.payload ->> 'label') AS label, octet_length(t.payload::text) < 8000 AS fits
+FROM fp_told_changes t WHERE t.source = 'long';
+SELECT length(c.change_key), c.part_of IS NULL AS tells FROM fp_changes('long', dimension => 'v') c;
+SELECT fp_refresh_changes('long') AS told_again;
 SET client_min_messages = warning;
 DROP EXTENSION failpat CASCADE;
 DROP SCHEMA merging CASCADE;

@@ -14,7 +14,8 @@ CREATE TABLE fp_told_changes (
     payload jsonb NOT NULL,
     conditions jsonb NOT NULL
 );
-CREATE INDEX fp_told_changes_source ON fp_told_changes (source, dimension, value);
+-- not by value, which may be longer than an index takes
+CREATE INDEX fp_told_changes_source ON fp_told_changes (source, dimension, at);
 COMMENT ON TABLE fp_told_changes IS 'regressions that a refresh has told on channel failpat';
 COMMENT ON SEQUENCE fp_told_changes_id_seq IS 'ids of fp_told_changes';
 COMMENT ON COLUMN fp_told_changes.id IS 'identity';
@@ -826,6 +827,9 @@ BEGIN
             -- the limit is 8000 bytes; control characters take six each
             IF octet_length(message::text) > 7900 THEN
                 message := message - '{text,cause,label}'::text[];
+                IF octet_length(message::text) > 7900 THEN
+                    message := message - '{source,dimension,value}'::text[];
+                END IF;
             END IF;
             PERFORM pg_notify('failpat', message::text);
             told := told + 1;
