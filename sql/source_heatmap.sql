@@ -169,6 +169,23 @@ SELECT fp_heatmap_text('person', 'person');
 SELECT fp_heatmap_text('person', 'colour');
 SELECT count(t) FROM fp_cubes, fp_heatmap_text(cube, 'person', 'pos', row_names => '[]') t;
 
+-- Clocks are put back to midnight: the day has two first hours, and both count,
+-- before it is refreshed and after, for every reader.
+CREATE TABLE havana AS
+SELECT i AS id, timestamptz '2025-10-31 12:00Z' + i * interval '30 minutes' AS at, i % 3 = 0 AS failed, i % 2 AS scene, i % 2 AS person FROM generate_series(1, 192) i;
+CREATE VIEW judged_havana AS SELECT id AS source_key, id AS obs_key, at AS observed_at, failed, NULL::text[] AS failed_checks, scene, person FROM havana;
+SELECT fp_attach('havana', 'judged_havana', bucket_zone => 'America/Havana', history => 'now', window_length => '100 years');
+CREATE VIEW days AS
+SELECT b.bucket AT TIME ZONE 'UTC' AS bucket, b.n, t.trials AS trend, c.observations AS cube, h.n AS heatmap, d.n AS drilled
+FROM (SELECT fp_bucket(at, '1 day', 'America/Havana') AS bucket, count(*) AS n FROM havana GROUP BY 1) b
+LEFT JOIN fp_trend(source => 'havana') t ON t."time" = b.bucket
+LEFT JOIN fp_cubes c ON c.source = 'havana' AND c.bucket = b.bucket
+CROSS JOIN LATERAL (SELECT sum(x.trials) AS n FROM fp_heatmap('scene', 'person', 'havana', b.bucket, b.bucket + interval '1 second') x) h
+CROSS JOIN LATERAL (SELECT count(*) AS n FROM fp_drilldown('{}', 'havana', b.bucket, b.bucket + interval '1 second', page_size => 1000)) d;
+SELECT * FROM days ORDER BY 1;
+CALL fp_refresh('havana');
+SELECT * FROM days ORDER BY 1;
+
 SET client_min_messages = warning;
 DROP SCHEMA heat, "the board" CASCADE;
 DROP EXTENSION failpat CASCADE;

@@ -93,6 +93,24 @@ enum
 	DIRTY_NATTS
 };
 
+/* The moment, or the first of the two, at which clocks show a local time. */
+static TimestampTz
+first_of_local(Timestamp local, text *zone)
+{
+	TimestampTz at = DatumGetTimestampTz(
+		DirectFunctionCall2(timestamp_zone, PointerGetDatum(zone),
+							TimestampGetDatum(local)));
+	Timestamp before;
+
+	if (TIMESTAMP_NOT_FINITE(at) || at <= MIN_TIMESTAMP + USECS_PER_DAY)
+		return at;
+	/* what clocks showed just before: that time or later, if they were put back */
+	before = DatumGetTimestamp(
+		DirectFunctionCall2(timestamptz_zone, PointerGetDatum(zone),
+							TimestampTzGetDatum(at - 1)));
+	return before < local ? at : at - (before + 1 - local);
+}
+
 PG_FUNCTION_INFO_V1(failpat_bucket);
 
 /*
@@ -102,6 +120,9 @@ PG_FUNCTION_INFO_V1(failpat_bucket);
  * real time, so that the hour that a zone has twice a year makes two buckets.
  * Those of whole days are cut in local time from that Monday on, and those of
  * months from that January on.  Months and days do not mix.
+ *
+ * Where clocks are put back to midnight (Havana), a day begins at the first of
+ * its two midnights: no bucket begins after what lies in it.
  */
 Datum
 failpat_bucket_start(Datum at, Interval *width, text *zone)
@@ -158,8 +179,7 @@ failpat_bucket_start(Datum at, Interval *width, text *zone)
 				 errmsg("bucket width must be positive, and of months, days "
 						"or a time alone"),
 				 errhint("For example 1 hour, 1 day, 7 days, 1 month.")));
-	return DirectFunctionCall2(timestamp_zone, PointerGetDatum(zone),
-							   TimestampGetDatum(local));
+	return TimestampTzGetDatum(first_of_local(local, zone));
 }
 
 /* fp_bucket(at timestamptz, width interval, zone text) */

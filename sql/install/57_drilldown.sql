@@ -222,9 +222,7 @@ BEGIN
             IF scan_to IS NULL THEN
                 scan_to := fp_bucket_end(b.bucket, s.bucket, s.bucket_zone);
             END IF;
-            -- where clocks are put back to midnight, the first hour is earlier
-            scan_from := CASE WHEN fp_bucket(b.bucket - interval '1 microsecond', s.bucket, s.bucket_zone) = b.bucket
-                              THEN b.bucket - interval '1 hour' ELSE b.bucket END;
+            scan_from := b.bucket;
         END IF;
     END LOOP;
 END

@@ -238,7 +238,7 @@ BEGIN
     RETURN QUERY
     WITH grid AS (
         -- days, weeks and months by the calendar, which knows what clocks do
-        SELECT g AT TIME ZONE zone AS b
+        SELECT fp_bucket(g AT TIME ZONE zone, width, zone) AS b
         FROM generate_series(data_first AT TIME ZONE zone, data_last AT TIME ZONE zone, width) g
         WHERE width >= interval '1 day'
         UNION ALL
