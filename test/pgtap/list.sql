@@ -10,7 +10,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET LOCAL search_path = failpat, public, tap;
-SELECT plan(61);
+SELECT plan(66);
 
 -- Days are counted from the newest complete one, day 0, back: -1, -2, ...
 CREATE TABLE runs (
@@ -161,6 +161,24 @@ SELECT refresh('live');
 SELECT is(state('live', 'l:3:ch:2'), 'active confirmed', 'it is back');
 SELECT results_eq($$SELECT id, first_detected_at FROM failure_patterns WHERE source = 'live' AND status = 'active'$$, 'SELECT id, first_detected_at FROM live', '... with its id');
 SELECT is(errors(), NULL, 'no errors');
+
+-- A pattern's own changes and its status: a load of 90 days, bad for 80 of them
+-- and mended for ten, is one that is resolved; by its whole window it is not.
+SELECT work('mended', -89, -13, 300, $$l = '3' AND ch = '2'$$, 0.4);
+SELECT work('mended', -12, -3, 300);
+SELECT watch('mended');
+SELECT refresh('mended');
+SELECT is(state('mended', 'l:3:ch:2'), 'resolved confirmed', 'mended ten days ago, when it is first loaded: resolved');
+SELECT cmp_ok((SELECT rr_lower FROM failure_patterns WHERE source = 'mended' AND status = 'resolved'), '>', 2::float8,
+    '... though by its whole window it fails more often');
+SELECT results_eq($$SELECT c.direction, c.at BETWEEN day_start(-14) AND day_start(-10), c.rate_after_lower < f.baseline_rate
+    FROM failure_patterns f CROSS JOIN LATERAL fp_pattern_changes(f.id) c WHERE f.source = 'mended'$$,
+    $$VALUES ('improvement', true, true)$$, '... as its own changes say');
+CREATE TEMP TABLE mended AS SELECT id FROM failure_patterns WHERE source = 'mended';
+SELECT work('mended', -2, 0, 300, $$l = '3' AND ch = '2'$$, 0.8);
+SELECT refresh('mended');
+SELECT is(state('mended', 'l:3:ch:2'), 'active confirmed', 'it recurs: active');
+SELECT results_eq($$SELECT id FROM failure_patterns WHERE source = 'mended'$$, 'SELECT id FROM mended', '... with its id');
 
 -- The range moves: the same pattern.
 SELECT watch('range');
