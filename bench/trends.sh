@@ -59,4 +59,32 @@ timed '10,000 series of 60 buckets, false discovery rate over all' 2000 \
   'SELECT s, c.*, fp_bh(c.p_value) OVER () FROM (SELECT s, change_points(bucket, failures, trials) AS cs FROM many GROUP BY s) x LEFT JOIN LATERAL unnest(x.cs) c ON true;' \
   "$r_ms" "$r_name"
 
+# The same of sources, from what refresh keeps of them: with the false discovery
+# rate over all, causes, and which change tells which.
+sql "
+INSERT INTO fp_sources (source, window_length, bucket) VALUES ('many', '100 years', '1 day'), ('long', '100 years', '1 hour');
+INSERT INTO fp_dimensions (source, name, kind, position, title) VALUES ('many', 's', 'nominal', 1, 'S'), ('long', 's', 'nominal', 1, 'S');
+SET session_replication_role = replica; -- spans of time are not needed
+INSERT INTO fp_cubes (source, bucket, cube, observations)
+  SELECT 'many', bucket, failure_cube(random() < 0.1, d), 40000
+  FROM many, LATERAL (SELECT s::text AS s) d, generate_series(1, 4) GROUP BY bucket;
+INSERT INTO fp_cubes (source, bucket, cube, observations)
+  SELECT 'long', bucket, failure_cube(i <= failures, d), 50
+  FROM quiet, (SELECT '1' AS s) d, generate_series(1, 50) i GROUP BY bucket;
+VACUUM ANALYZE fp_cubes;
+" >/dev/null
+changes_many="SELECT * FROM fp_changes('many', dimension => 's');"
+timed 'fp_changes, 10,000 values over 60 days' 2000 "$changes_many"
+timed 'fp_changes, 100,000 quiet hours' 500 "SELECT * FROM fp_changes('long', bucket => '1 hour');"
+pg_config=/usr/lib/postgresql/$PGMAJOR/bin/pg_config
+gcc -O2 -Wall -I"$("$pg_config" --includedir)" -o "$folder/cancels" bench/cancels.c -lpq
+cancelled() { # WHAT STATEMENT: how soon it ends when cancelled
+  local whole median most greatest=
+  read -r whole _ median most greatest _ < <("$folder/cancels" 20 "$2" 2>/dev/null) || true
+  figure "$1, after 0 to $whole ms" "median $median ms" "90 %: $most ms" "greatest $greatest ms" '< 100 ms' \
+    "$(awk -v m="$greatest" 'BEGIN {print (m == "" ? "not run" : m < 100 ? "ok" : "MISSED")}')"
+}
+cancelled 'fp_changes, 10,000 values, cancelled' "$changes_many"
+cancelled '100,000 buckets with 999 changes, cancelled' 'SELECT change_points(bucket, failures, trials) FROM busy;'
+
 test/tools/change-sim "$series" '' tsv >>"$BENCH_ROWS"
