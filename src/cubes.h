@@ -68,6 +68,14 @@ extern int failpat_cube_conditions(const FpCube *cube, Jsonb *conditions,
 								   FpCondition *list);
 
 /*
+ * Can the conditions be asked of this cube?  The cube of one bucket may lack a
+ * dimension that nobody recorded then, or have it as of another kind, when no
+ * value of it was: then nothing meets them.
+ */
+extern bool failpat_conditions_fit(const FpCube			  *cube,
+								   const FailpatCondition *conditions, int n);
+
+/*
  * The conditions on dimensions that the cube has.  A dimension that it does not
  * have was not recorded: that meets null, and no other condition, which
  * *possible then denies.

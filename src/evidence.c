@@ -33,13 +33,9 @@
 
 /* --- counting ---------------------------------------------------------- */
 
-/*
- * Can the conditions be asked of this cube?  The cube of one bucket may lack a
- * dimension that nobody recorded then, or have it as of another kind, when no
- * value of it was: then nothing meets them.
- */
-static bool
-fits(const FpCube *cube, const FailpatCondition *conditions, int n)
+bool
+failpat_conditions_fit(const FpCube *cube, const FailpatCondition *conditions,
+					   int n)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -109,7 +105,7 @@ failpat_sql_pattern_counts(PG_FUNCTION_ARGS)
 		bool *met;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!fits(cube, asked, nasked))
+		if (!failpat_conditions_fit(cube, asked, nasked))
 			continue;
 		met = failpat_cube_match_read(cube, asked, nasked, one_cx);
 		for (uint64 c = 0; c < cube->ncells; c++)
@@ -134,7 +130,7 @@ failpat_sql_pattern_counts(PG_FUNCTION_ARGS)
 		bool  nulls[5] = {false};
 
 		CHECK_FOR_INTERRUPTS();
-		if (fits(cube, asked, nasked))
+		if (failpat_conditions_fit(cube, asked, nasked))
 		{
 			bool *met = failpat_cube_match_read(cube, asked, nasked, one_cx);
 

@@ -435,18 +435,17 @@ warn_of_work(const FpCube *cube, int max_arity)
 				 "make it faster; it can be cancelled at any time.")));
 }
 
-/* Mines the cube, or the fold, and puts the rows; what is allocated is cx's. */
-static void
-mine_cube(FunctionCallInfo fcinfo, const FpCube *cube, const FpFold *fold,
-		  MemoryContext cx)
+void
+failpat_mine(FunctionCallInfo fcinfo, int first, const FpCube *cube,
+			 const FpFold *fold, MemoryContext cx)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	FpMineOptions  options;
 	FpMineResult  *result;
 
-	failpat_mine_options(fcinfo, 1, cube, &options);
+	failpat_mine_options(fcinfo, first, cube, &options);
 	options.progress = show_progress;
-	if (fold != NULL)
+	if (fold != NULL && fold->parts != NULL)
 		options.memory_limit -=
 			Min(options.memory_limit - 1,
 				fp_cube_bytes(fold->parts) + cube->ncells * sizeof(uint64));
@@ -485,8 +484,8 @@ failpat_sql_patterns(PG_FUNCTION_ARGS)
 	cx = AllocSetContextCreate(CurrentMemoryContext, "failpat patterns",
 							   ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cx);
-	mine_cube(fcinfo, failpat_cube_from_datum(PG_GETARG_DATUM(0), cx), NULL,
-			  cx);
+	failpat_mine(fcinfo, 1, failpat_cube_from_datum(PG_GETARG_DATUM(0), cx),
+				 NULL, cx);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cx);
 	return (Datum) 0;
@@ -555,11 +554,10 @@ failpat_cube_from_array(Datum datum, MemoryContext cx)
 	return stacked;
 }
 
-/* The same folded, without checks: a cube at a time is in memory. */
-static FpFold *
-fold_array(Datum datum, MemoryContext cx)
+FpFold *
+failpat_fold_array(Datum datum, uint32 nstrata, MemoryContext cx)
 {
-	FpFolder	 *folder = fp_folder_create(cx);
+	FpFolder	 *folder = fp_folder_create(cx, nstrata == 0);
 	const char	 *stratum = "time";
 	MemoryContext one_cx =
 		AllocSetContextCreate(cx, "failpat cube", ALLOCSET_DEFAULT_SIZES);
@@ -585,7 +583,8 @@ fold_array(Datum datum, MemoryContext cx)
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(one_cx);
 	}
-	fold = fp_folder_finish(folder, stratum, cx);
+	fold = nstrata == 0 ? fp_folder_finish(folder, stratum, cx)
+						: fp_folder_base(folder, stratum, nstrata, cx);
 	MemoryContextDelete(one_cx);
 	return fold;
 }
@@ -605,16 +604,16 @@ failpat_sql_patterns_stacked(PG_FUNCTION_ARGS)
 	old = MemoryContextSwitchTo(cx);
 	if (PG_ARGISNULL(1 + ARG_CHECK))
 	{
-		FpFold *fold = fold_array(PG_GETARG_DATUM(0), cx);
+		FpFold *fold = failpat_fold_array(PG_GETARG_DATUM(0), 0, cx);
 
-		mine_cube(fcinfo, &fold->cube, fold, cx);
+		failpat_mine(fcinfo, 1, &fold->cube, fold, cx);
 	}
 	else
 	{
 		FpCube *cube = failpat_cube_from_array(PG_GETARG_DATUM(0), cx);
 
 		if (cube != NULL)
-			mine_cube(fcinfo, cube, NULL, cx);
+			failpat_mine(fcinfo, 1, cube, NULL, cx);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cx);

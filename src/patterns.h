@@ -43,4 +43,19 @@ extern Jsonb *failpat_conditions(const FpCube			  *cube,
  */
 extern FpCube *failpat_cube_from_array(Datum datum, MemoryContext cx);
 
+/*
+ * The same folded, without checks; a cube at a time is in memory.  nstrata, if
+ * not 0: without parts, the sum of the cubes, over so many strata.
+ */
+extern FpFold *failpat_fold_array(Datum datum, uint32 nstrata,
+								  MemoryContext cx);
+
+/*
+ * Mines the cube, or the fold, by options as above, and puts the rows of
+ * fp_patterns into the result of the function; what is allocated is cx's.
+ */
+extern void failpat_mine(FunctionCallInfo fcinfo, int first,
+						 const FpCube *cube, const FpFold *fold,
+						 MemoryContext cx);
+
 #endif /* FAILPAT_PATTERNS_H */

@@ -204,7 +204,7 @@ AS $fn$
 #variable_conflict use_column
 DECLARE
     src fp_sources;
-    cubes failure_cube[];
+    buckets timestamptz[];
     found_ids bigint[] := '{}';
     p record;
     words jsonb;
@@ -224,12 +224,12 @@ BEGIN
     -- while history is being loaded nothing is promoted: it will be replayed
     SELECT t.backfill_done OR t.looked_through IS NOT NULL, t.promoted + 1 INTO promotes, next_rank
     FROM fp_source_state t WHERE t.source = src.source;
-    SELECT array_agg(c.cube ORDER BY c.bucket) INTO cubes FROM fp_cubes c
+    SELECT array_agg(c.bucket ORDER BY c.bucket) INTO buckets FROM fp_cubes c
     WHERE c.source = src.source AND c.bucket <= fp_look.through
       AND c.bucket > CASE WHEN final THEN now() - src.bucket ELSE fp_look.through END - src.window_length;
     -- a pattern that is exactly what it was comes before one whose range moved
     FOR p IN SELECT m.*, m.conditions AS cond, fp_pattern_identity(m.conditions) AS identity
-             FROM fp_patterns(coalesce(cubes, '{}'), src.max_arity, src.alpha, src.min_trials, src.min_risk_ratio) m
+             FROM fp_mine_window(src.source, coalesce(buckets, '{}'), src.max_arity, src.alpha, src.min_trials, src.min_risk_ratio) m
              ORDER BY NOT EXISTS (SELECT FROM failure_patterns f
                                   WHERE f.source = src.source AND f.conditions = m.conditions), m.p_value, m.pattern_key COLLATE "C" LOOP
         words := fp_condition_words(src.source, p.cond);

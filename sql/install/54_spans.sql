@@ -25,6 +25,24 @@ COMMENT ON COLUMN fp_spans.cube IS 'their observations, counted';
 -- read often and whole
 ALTER TABLE fp_spans ALTER COLUMN cube SET STORAGE EXTERNAL;
 
+-- Counts by bucket of what the last looks have asked for (see src/window.c).
+CREATE TABLE fp_bucket_counts (
+    source text COLLATE "C" NOT NULL,
+    bucket timestamptz NOT NULL,
+    dims text[] NOT NULL,
+    conditions jsonb[] NOT NULL,
+    trials bigint[] NOT NULL,
+    failures bigint[] NOT NULL,
+    PRIMARY KEY (source, bucket)
+);
+COMMENT ON TABLE fp_bucket_counts IS 'counts in the cubes of fp_cubes of combinations that looks asked for; made by refresh, gone when the bucket changes';
+COMMENT ON COLUMN fp_bucket_counts.source IS 'name of the source';
+COMMENT ON COLUMN fp_bucket_counts.bucket IS 'start of the bucket';
+COMMENT ON COLUMN fp_bucket_counts.dims IS 'dimensions that its cube has; an empty name for each stratum, as jobs are';
+COMMENT ON COLUMN fp_bucket_counts.conditions IS 'the combinations; {} is everything';
+COMMENT ON COLUMN fp_bucket_counts.trials IS 'observations that meet each';
+COMMENT ON COLUMN fp_bucket_counts.failures IS 'failures among them';
+
 -- In order, though not without gaps or doubles: months differ in length.
 CREATE FUNCTION fp_bucket_number(bucket timestamptz, width interval)
     RETURNS bigint
@@ -46,10 +64,11 @@ BEGIN
     WHERE s.source = changed.source AND x.source = changed.source
       AND (x.number = fp_bucket_number(changed.bucket, s.bucket) >> x.level
            OR changed.bucket BETWEEN x.first_bucket AND x.last_bucket);
+    DELETE FROM fp_bucket_counts k WHERE k.source = changed.source AND k.bucket = changed.bucket;
     RETURN NULL;
 END
 $fn$;
-COMMENT ON FUNCTION fp_drop_spans() IS 'trigger that removes what has been added up of a bucket that changes';
+COMMENT ON FUNCTION fp_drop_spans() IS 'trigger that removes what has been added up and counted of a bucket that changes';
 REVOKE ALL ON FUNCTION fp_drop_spans() FROM PUBLIC;
 CREATE TRIGGER fp_drop_spans AFTER INSERT OR UPDATE OR DELETE ON fp_cubes
     FOR EACH ROW EXECUTE FUNCTION fp_drop_spans();
@@ -106,3 +125,66 @@ $fn$;
 COMMENT ON FUNCTION fp_refresh_spans(text) IS
     'step of a refresh: adds up buckets that are over, some at a time; 0 when none is left';
 REVOKE ALL ON FUNCTION fp_refresh_spans(text) FROM PUBLIC;
+
+CREATE FUNCTION fp_longest_spans(source text, first_bucket timestamptz, last_bucket timestamptz, dirty timestamptz[] DEFAULT '{}',
+                                 OUT level smallint, OUT number bigint, OUT span_begins timestamptz, OUT span_ends timestamptz)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    WITH spans AS MATERIALIZED (
+        SELECT x.level, x.number, x.first_bucket, x.last_bucket FROM fp_spans x
+        WHERE x.source = $1 AND x.first_bucket >= $2 AND x.last_bucket <= $3
+          AND NOT EXISTS (SELECT FROM unnest($4) d (bucket) WHERE d.bucket BETWEEN x.first_bucket AND x.last_bucket)
+    )
+    SELECT x.level, x.number, x.first_bucket, x.last_bucket FROM spans x
+    WHERE NOT EXISTS (SELECT FROM spans y WHERE y.level > x.level
+                      AND y.first_bucket <= x.first_bucket AND y.last_bucket >= x.last_bucket);
+END;
+COMMENT ON FUNCTION fp_longest_spans(text, timestamptz, timestamptz, timestamptz[]) IS
+    'the longest spans of a source within these buckets and without those';
+
+CREATE FUNCTION fp_mine_window(
+  source text,
+  buckets timestamptz[],
+  max_arity integer,
+  alpha double precision,
+  min_trials integer,
+  min_risk_ratio double precision,
+  direction text DEFAULT 'worse',
+  "check" text DEFAULT NULL)
+RETURNS TABLE (
+  conditions jsonb,
+  pattern_key text,
+  description text,
+  effect text,
+  failed_check text,
+  arity integer,
+  failures bigint,
+  trials bigint,
+  rate double precision,
+  lower double precision,
+  upper double precision,
+  baseline_rate double precision,
+  risk_ratio double precision,
+  rr_lower double precision,
+  rr_upper double precision,
+  p_value double precision,
+  q_value double precision,
+  severity text,
+  q_by_value double precision,
+  adjusted_ratio double precision,
+  adjusted_lower double precision,
+  adjusted_upper double precision,
+  expected_failures double precision,
+  excess_failures double precision,
+  excess_bound double precision,
+  confounders jsonb,
+  same_as jsonb,
+  inflation double precision,
+  p_marginal double precision,
+  folded jsonb)
+AS 'MODULE_PATHNAME', 'failpat_mine_window'
+LANGUAGE C VOLATILE COST 100000 ROWS 10;
+COMMENT ON FUNCTION fp_mine_window(text, timestamptz[], integer, double precision, integer, double precision, text, text) IS
+    'fp_patterns of the cubes of a source in these buckets, all that there are between the first and the last one, in order; keeps what it counts in them';
+REVOKE ALL ON FUNCTION fp_mine_window(text, timestamptz[], integer, double precision, integer, double precision, text, text) FROM PUBLIC;

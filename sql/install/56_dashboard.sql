@@ -100,15 +100,10 @@ BEGIN
         SELECT DISTINCT d.bucket, fp_bucket_end(d.bucket, s.bucket, s.bucket_zone) AS ends FROM fp_dirty d
         WHERE fp_window_cube.current AND d.source = s.source
           AND d.bucket >= fp_window_cube.first_bucket AND d.bucket < fp_window_cube.ends
-    ), spans AS MATERIALIZED (
-        SELECT x.level, x.number, x.first_bucket, x.last_bucket FROM fp_spans x
-        WHERE pair IS NULL AND fp_window_cube.dims IS NOT NULL AND x.source = s.source
-          AND x.first_bucket >= fp_window_cube.first_bucket AND x.last_bucket < fp_window_cube.ends
-          AND NOT EXISTS (SELECT FROM dirty d WHERE d.bucket BETWEEN x.first_bucket AND x.last_bucket)
     ), longest AS MATERIALIZED (
-        SELECT x.* FROM spans x
-        WHERE NOT EXISTS (SELECT FROM spans y WHERE y.level > x.level
-                          AND y.first_bucket <= x.first_bucket AND y.last_bucket >= x.last_bucket)
+        SELECT x.* FROM fp_longest_spans(s.source, fp_window_cube.first_bucket, fp_window_cube.ends - interval '1 microsecond',
+                                         ARRAY(SELECT d.bucket FROM dirty d)) x
+        WHERE pair IS NULL AND fp_window_cube.dims IS NOT NULL
     ), clean AS (
         SELECT fp_cube_part(x.cube, fp_window_cube.conditions, fp_window_cube.dims) AS cube
         FROM longest l JOIN fp_spans x ON x.source = s.source AND x.level = l.level AND x.number = l.number
@@ -128,7 +123,7 @@ BEGIN
         WHERE pair IS NULL AND c.source = s.source
           AND c.bucket >= fp_window_cube.first_bucket AND c.bucket < fp_window_cube.ends
           AND c.bucket NOT IN (SELECT bucket FROM dirty)
-          AND NOT EXISTS (SELECT FROM longest l WHERE c.bucket BETWEEN l.first_bucket AND l.last_bucket)
+          AND NOT EXISTS (SELECT FROM longest l WHERE c.bucket BETWEEN l.span_begins AND l.span_ends)
     ), fresh AS (
         SELECT failure_cube(o.failed, o.dims, ordinal, '{}'::text[], o.failed_checks) AS cube
         FROM dirty d

@@ -109,15 +109,17 @@ struct FpFolder
 	Sheet		  *last;
 	uint32		   ncubes;
 	uint64		   ncells;
+	bool		   keep_parts;
 };
 
 FpFolder *
-fp_folder_create(FpArena arena)
+fp_folder_create(FpArena arena, bool keep_parts)
 {
 	FpArena	  own = fp_arena_create(arena, "failpat fold");
 	FpFolder *folder = fp_alloc0_array(own, FpFolder, 1);
 
 	folder->arena = own;
+	folder->keep_parts = keep_parts;
 	folder->builder =
 		fp_builder_create(fp_arena_create(own, "failpat build"), 0);
 	folder->builder->strata_last = true;
@@ -137,18 +139,14 @@ stratum_code(FpFolder *folder, int dim, const FpText *text)
 			   : fp_dict_add(folder->arena, dict, text->data, text->len, hash);
 }
 
-void
-fp_folder_add(FpFolder *folder, const FpCube *cube)
+/* where the cells of a cube are to be noted */
+static Sheet *
+add_sheet(FpFolder *folder, const FpCube *cube)
 {
-	FpCubeBuilder *builder = folder->builder;
-	FpArena		   scratch = fp_arena_create(folder->arena, "failpat merge");
-	Sheet		  *sheet = fp_alloc0_array(folder->arena, Sheet, 1);
-	uint64		   n = cube->ncells;
-	int			   to[FP_MAX_DIMS];
-	uint32		  *remap[FP_MAX_DIMS];
-	uint32		   codes[FP_MAX_DIMS] = {0};
+	Sheet *sheet = fp_alloc0_array(folder->arena, Sheet, 1);
+	uint64 n = cube->ncells;
 
-	sheet->number = ++folder->ncubes;
+	sheet->number = folder->ncubes;
 	sheet->ncells = n;
 	sheet->cell = fp_alloc_array(folder->arena, uint32, n + 1);
 	sheet->strata = fp_alloc0_array(folder->arena, uint32 *, FP_MAX_DIMS);
@@ -156,6 +154,29 @@ fp_folder_add(FpFolder *folder, const FpCube *cube)
 	sheet->failures = fp_alloc_array(folder->arena, int64, n + 1);
 	memcpy(sheet->trials, cube->trials, n * sizeof(int64));
 	memcpy(sheet->failures, cube->failures, n * sizeof(int64));
+	folder->ncells += n;
+	if (folder->last)
+		folder->last->next = sheet;
+	else
+		folder->first = sheet;
+	folder->last = sheet;
+	return sheet;
+}
+
+void
+fp_folder_add(FpFolder *folder, const FpCube *cube)
+{
+	FpCubeBuilder *builder = folder->builder;
+	FpArena		   scratch = fp_arena_create(folder->arena, "failpat merge");
+	Sheet		  *sheet = NULL;
+	uint64		   n = cube->ncells;
+	int			   to[FP_MAX_DIMS];
+	uint32		  *remap[FP_MAX_DIMS];
+	uint32		   codes[FP_MAX_DIMS] = {0};
+
+	folder->ncubes++;
+	if (folder->keep_parts)
+		sheet = add_sheet(folder, cube);
 	for (int d = 0; d < cube->ndims; d++)
 	{
 		const FpDim *dim = &cube->dims[d];
@@ -177,11 +198,14 @@ fp_folder_add(FpFolder *folder, const FpCube *cube)
 		}
 		if (dim->kind == FP_STRATUM)
 		{
-			uint32 *strata = fp_alloc_array(folder->arena, uint32, n + 1);
+			if (sheet != NULL)
+			{
+				uint32 *strata = fp_alloc_array(folder->arena, uint32, n + 1);
 
-			for (uint64 c = 0; c < n; c++)
-				strata[c] = remap[d][cube->codes[d][c]];
-			sheet->strata[to[d]] = strata;
+				for (uint64 c = 0; c < n; c++)
+					strata[c] = remap[d][cube->codes[d][c]];
+				sheet->strata[to[d]] = strata;
+			}
 			/* one cell, whatever the stratum */
 			memset(remap[d], 0, (nvalues + 1) * sizeof(uint32));
 		}
@@ -195,29 +219,26 @@ fp_folder_add(FpFolder *folder, const FpCube *cube)
 			FP_CHECK_INTERRUPTS();
 		for (int d = 0; d < cube->ndims; d++)
 			codes[to[d]] = remap[d][cube->codes[d][c]];
-		fp_cells_add_numbered(builder->arena, &builder->cells, codes,
-							  cube->trials[c], cube->failures[c],
-							  &sheet->cell[c]);
+		if (sheet != NULL)
+			fp_cells_add_numbered(builder->arena, &builder->cells, codes,
+								  cube->trials[c], cube->failures[c],
+								  &sheet->cell[c]);
+		else
+			fp_cells_add(builder->arena, &builder->cells, codes,
+						 cube->trials[c], cube->failures[c]);
 	}
 	fp_cells_flush(builder->arena, &builder->cells);
-	folder->ncells += n;
-	if (folder->last)
-		folder->last->next = sheet;
-	else
-		folder->first = sheet;
-	folder->last = sheet;
 	fp_arena_delete(scratch);
 }
 
-/* The dimension of the number of the cube, after all others. */
+/* The dimension of the number of the cube, of n, after all others. */
 static void
-add_stratum(const FpFolder *folder, const char *name, FpCube *cube,
-			FpArena arena)
+add_stratum(uint32 n, const char *name, FpCube *cube, FpArena arena)
 {
 	FpDim *dims = fp_alloc0_array(arena, FpDim, cube->ndims + 2);
 	FpDim *dim = &dims[cube->ndims];
 	char   text[16];
-	int	   digits = snprintf(text, sizeof(text), "%u", folder->ncubes);
+	int	   digits = snprintf(text, sizeof(text), "%u", n);
 
 	if (fp_cube_find_dim(cube, name, strlen(name)) >= 0 ||
 		cube->ndims == FP_MAX_DIMS)
@@ -228,9 +249,9 @@ add_stratum(const FpFolder *folder, const char *name, FpCube *cube,
 	dim->name.data = name;
 	dim->name.len = (uint32) strlen(name);
 	dim->kind = FP_STRATUM;
-	dim->nvalues = folder->ncubes;
-	dim->values = fp_alloc0_array(arena, FpText, folder->ncubes + 1);
-	for (uint32 v = 0; v < folder->ncubes; v++)
+	dim->nvalues = n;
+	dim->values = fp_alloc0_array(arena, FpText, (uint64) n + 1);
+	for (uint32 v = 0; v < n; v++)
 	{
 		char *copy = fp_alloc(arena, sizeof(text));
 
@@ -284,7 +305,7 @@ fp_folder_finish(FpFolder *folder, const char *stratum_name, FpArena arena)
 			dim->values[v].len = dict->texts[v].len;
 		}
 	}
-	add_stratum(folder, stratum_name, &fold->cube, arena);
+	add_stratum(folder->ncubes, stratum_name, &fold->cube, arena);
 
 	fold->first = fp_alloc0_array(arena, uint64, n + 1);
 	for (Sheet *sheet = folder->first; sheet; sheet = sheet->next)
@@ -326,6 +347,18 @@ fp_folder_finish(FpFolder *folder, const char *stratum_name, FpArena arena)
 	}
 	fold->parts = parts;
 	fold->part_fails = parts->failures;
+	fp_arena_delete(folder->arena);
+	return fold;
+}
+
+FpFold *
+fp_folder_base(FpFolder *folder, const char *stratum_name, uint32 nstrata,
+			   FpArena arena)
+{
+	FpFold *fold = fp_alloc0_array(arena, FpFold, 1);
+
+	fold->cube = *fp_builder_freeze(folder->builder, arena);
+	add_stratum(nstrata, stratum_name, &fold->cube, arena);
 	fp_arena_delete(folder->arena);
 	return fold;
 }

@@ -25,6 +25,12 @@ typedef struct FpFold
 	const FpCube *parts; /* the cells as they were; codes of strata, at least,
 						  * whose values need not be in order */
 	const int64	 *part_fails;
+
+	/*
+	 * Where parts is NULL (so is first): who knows the counts by strata, of
+	 * which there is one dimension, the last (see mine/mine.h).
+	 */
+	const struct FpBuckets *buckets;
 } FpFold;
 
 /*
@@ -42,7 +48,8 @@ extern FpFold *fp_fold(const FpCube *cube, const int64 *fails, FpArena arena);
  */
 typedef struct FpFolder FpFolder;
 
-extern FpFolder *fp_folder_create(FpArena arena);
+/* keep_parts: to be finished by fp_folder_finish, else by fp_folder_base */
+extern FpFolder *fp_folder_create(FpArena arena, bool keep_parts);
 
 /* the cube is not needed any more on return */
 extern void fp_folder_add(FpFolder *folder, const FpCube *cube);
@@ -54,5 +61,13 @@ extern void fp_folder_add(FpFolder *folder, const FpCube *cube);
  */
 extern FpFold *fp_folder_finish(FpFolder *folder, const char *stratum_name,
 								FpArena arena);
+
+/*
+ * The same without the parts, of which the caller knows better: that of the
+ * sum of the cubes, which may be of many buckets each, over so many strata.
+ * The caller sets buckets.
+ */
+extern FpFold *fp_folder_base(FpFolder *folder, const char *stratum_name,
+							  uint32 nstrata, FpArena arena);
 
 #endif /* FAILPAT_CUBE_FOLD_H */

@@ -336,6 +336,7 @@ fp_confound(FpTallier *tallier, const FpGate *gate, double refine_shift,
 		count.f += tally->fails[cover->probe.rows[i]];
 	}
 	plain = test_unstratified(gate, count, tally->total);
+	fp_cover_ask(tallier, cover, general, ngeneral, scratch);
 	tested.count = count;
 
 	for (int d = 0; d < cube->ndims; d++)

@@ -79,6 +79,48 @@ fp_cover_tally(FpTallier *tallier, const FpCover *cover, const uint32 *strata,
 	tally_by(tallier, cover, false, strata, nstrata, out, arena);
 }
 
+/* The counts by bucket, of who knows them. */
+static void
+tally_buckets(const FpTally *tally, const FpCover *cover, FpTallied *out,
+			  FpArena arena)
+{
+	const FpBuckets *buckets = tally->fold->buckets;
+	FpPatternName	 name;
+	FpBucketCounts	 counts;
+
+	fp_probe_name(tally, &cover->probe, &name);
+	buckets->count(buckets->arg, &name, 1, &counts);
+	out->n = 0;
+	out->strata = fp_alloc_array(arena, uint32, (uint64) buckets->n + 1);
+	out->counts = fp_alloc_array(arena, FpCount, (uint64) buckets->n + 1);
+	for (uint32 b = 0; b < buckets->n; b++)
+		if (counts.trials[b] > 0)
+		{
+			out->strata[out->n] = b + 1;
+			out->counts[out->n].n = counts.trials[b];
+			out->counts[out->n++].f = counts.failures[b];
+		}
+}
+
+void
+fp_cover_ask(const FpTallier *tallier, const FpCover *cover, FpCover **others,
+			 int n, FpArena scratch)
+{
+	const FpTally  *tally = tallier->tally;
+	FpPatternName  *names;
+	FpBucketCounts *counts;
+
+	if (tally->fold == NULL || tally->fold->parts != NULL)
+		return;
+	names = fp_alloc_array(scratch, FpPatternName, (uint64) n + 1);
+	counts = fp_alloc_array(scratch, FpBucketCounts, (uint64) n + 1);
+	fp_probe_name(tally, &cover->probe, &names[0]);
+	for (int i = 0; i < n; i++)
+		fp_probe_name(tally, &others[i]->probe, &names[i + 1]);
+	tally->fold->buckets->count(tally->fold->buckets->arg, names, n + 1,
+								counts);
+}
+
 void
 fp_cover_tally_dim(FpTallier *tallier, const FpCover *cover, int d,
 				   FpTallied *out, FpArena arena)
@@ -88,6 +130,11 @@ fp_cover_tally_dim(FpTallier *tallier, const FpCover *cover, int d,
 		tally->fold != NULL && tally->cube->dims[d].kind == FP_STRATUM;
 	const FpCube *cube = folded ? tally->fold->parts : tally->cube;
 
+	if (cube == NULL)
+	{
+		tally_buckets(tally, cover, out, arena);
+		return;
+	}
 	tally_by(tallier, cover, folded, cube->codes[d], tally->ncodes[d], out,
 			 arena);
 }

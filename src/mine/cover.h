@@ -49,6 +49,13 @@ extern void fp_cover_tally(FpTallier *tallier, const FpCover *cover,
 extern void fp_cover_tally_dim(FpTallier *tallier, const FpCover *cover, int d,
 							   FpTallied *out, FpArena arena);
 
+/*
+ * Says that counts by bucket of cover and of n others will be asked for, so
+ * that they are counted at once where they have to be.
+ */
+extern void fp_cover_ask(const FpTallier *tallier, const FpCover *cover,
+						 FpCover **others, int n, FpArena scratch);
+
 /* The cover of that combination among n, or a new one, without its cells. */
 extern FpCover *fp_cover_find(FpCover **covers, int *n, const FpProbe *probe,
 							  FpArena arena);

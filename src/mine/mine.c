@@ -122,39 +122,12 @@ least_trials(const FpMineOptions *options, FpCount total)
 }
 
 void
-fp_tell_items(const FpTally *tally, const FpItems *items,
-			  FpPatternName *pattern)
+fp_tell_items(const FpTally *tally, const FpItems *items, FpPatternName *name)
 {
 	FpProbe probe;
 
 	fp_items_probe(items, (1u << items->n) - 1, &probe);
-	pattern->nconditions = 0;
-	for (int s = 0; s < probe.nslots; s++)
-	{
-		const FpSlot	   *slot = &tally->slots[probe.slots[s]];
-		FpPatternCondition *to = &pattern->conditions[pattern->nconditions++];
-
-		to->dim = slot->dim;
-		to->kind = slot->kind;
-		to->code[0] = slot->values[probe.codes[s]][0];
-		to->code[1] = slot->values[probe.codes[s]][1];
-	}
-	for (int a = 0; a < probe.naxes; a++)
-	{
-		const FpAxis	  *axis = &tally->axes[probe.axes[a]];
-		FpPatternCondition to;
-		int				   at = pattern->nconditions++;
-
-		to.dim = axis->dim;
-		to.kind = axis->counts ? FP_COND_COUNT : FP_COND_RANGE;
-		to.code[0] = probe.low[a] > 1 ? axis->first_code[probe.low[a]] : 0;
-		to.code[1] =
-			probe.high[a] < axis->nbins ? axis->last_code[probe.high[a]] : 0;
-		/* conditions are in the order of the dimensions */
-		for (; at > 0 && pattern->conditions[at - 1].dim > to.dim; at--)
-			pattern->conditions[at] = pattern->conditions[at - 1];
-		pattern->conditions[at] = to;
-	}
+	fp_probe_name(tally, &probe, name);
 }
 
 static void

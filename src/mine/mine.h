@@ -180,6 +180,31 @@ typedef struct FpPattern
 	FpPatternName *folded;
 } FpPattern;
 
+/* Counts by bucket of time, in arrays of as many as there are. */
+typedef struct FpBucketCounts
+{
+	const int64 *trials;
+	const int64 *failures;
+} FpBucketCounts;
+
+/*
+ * The buckets of a folded cube that are counted where they are asked for.
+ * Only combinations that have passed all else are.
+ */
+typedef struct FpBuckets
+{
+	uint32		   n; /* codes of the stratum are 1 .. n, in order of time */
+	FpBucketCounts total; /* of all observations */
+
+	/*
+	 * Counts so many combinations, which are in terms of the cube; the result
+	 * stays until the run has ended.
+	 */
+	void (*count)(void *arg, const FpPatternName *names, int nnames,
+				  FpBucketCounts *counts);
+	void *arg;
+} FpBuckets;
+
 typedef struct FpMineResult
 {
 	int		   npatterns;

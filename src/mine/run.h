@@ -30,6 +30,6 @@ extern bool fp_run(const FpCube *cube, const FpFold *fold, bool may_fold,
 
 /* items in terms of the cube */
 extern void fp_tell_items(const FpTally *tally, const FpItems *items,
-						  FpPatternName *pattern);
+						  FpPatternName *name);
 
 #endif /* FAILPAT_RUN_H */

@@ -28,6 +28,20 @@ count_margins(FpTally *tally)
 		uint32 n = (dim->kind == FP_SET ? dim->nsets : dim->nvalues) + 1;
 
 		fp_tally_reserve(tally, (uint64) n * sizeof(FpCount));
+		if (folded && tally->fold->parts == NULL)
+		{
+			const FpBuckets *buckets = tally->fold->buckets;
+
+			tally->ncodes[d] = buckets->n + 1;
+			tally->margins[d] =
+				fp_alloc0_array(tally->arena, FpCount, buckets->n + 1);
+			for (uint32 b = 0; b < buckets->n; b++)
+			{
+				tally->margins[d][b + 1].n = buckets->total.trials[b];
+				tally->margins[d][b + 1].f = buckets->total.failures[b];
+			}
+			continue;
+		}
 		cube = folded ? tally->fold->parts : tally->cube;
 		codes = cube->codes[d];
 		tally->ncodes[d] = n;
@@ -349,4 +363,36 @@ fp_tally_create(const FpCube *cube, const int64 *fails, const FpFold *fold,
 	tally->root->counts = fp_alloc0_array(arena, FpCount, 1);
 	tally->root->counts[0] = tally->total;
 	return tally;
+}
+
+void
+fp_probe_name(const FpTally *tally, const FpProbe *probe, FpPatternName *name)
+{
+	name->nconditions = 0;
+	for (int s = 0; s < probe->nslots; s++)
+	{
+		const FpSlot	   *slot = &tally->slots[probe->slots[s]];
+		FpPatternCondition *to = &name->conditions[name->nconditions++];
+
+		to->dim = slot->dim;
+		to->kind = slot->kind;
+		to->code[0] = slot->values[probe->codes[s]][0];
+		to->code[1] = slot->values[probe->codes[s]][1];
+	}
+	for (int a = 0; a < probe->naxes; a++)
+	{
+		const FpAxis	  *axis = &tally->axes[probe->axes[a]];
+		FpPatternCondition to;
+		int				   at = name->nconditions++;
+
+		to.dim = axis->dim;
+		to.kind = axis->counts ? FP_COND_COUNT : FP_COND_RANGE;
+		to.code[0] = probe->low[a] > 1 ? axis->first_code[probe->low[a]] : 0;
+		to.code[1] =
+			probe->high[a] < axis->nbins ? axis->last_code[probe->high[a]] : 0;
+		/* conditions are in the order of the dimensions */
+		for (; at > 0 && name->conditions[at - 1].dim > to.dim; at--)
+			name->conditions[at] = name->conditions[at - 1];
+		name->conditions[at] = to;
+	}
 }

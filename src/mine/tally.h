@@ -190,6 +190,10 @@ typedef struct FpProbe
 	uint64	capacity;
 } FpProbe;
 
+/* the probe's conditions, in the order of the dimensions */
+extern void fp_probe_name(const FpTally *tally, const FpProbe *probe,
+						  FpPatternName *name);
+
 /* lists the cells of each probe, in one pass */
 extern void fp_tally_rows(FpTally *tally, FpProbe **probes, int nprobes,
 						  FpArena arena);

@@ -137,13 +137,101 @@ difference(const FpMineResult *x, const FpMineResult *y)
 	return "";
 }
 
+/* Who knows the counts by day: all cells, as long as they are asked for. */
+typedef struct Knower
+{
+	FpArena		  arena;
+	const FpFold *fold; /* with parts */
+	int			  nasked;
+	int			  most; /* at once */
+} Knower;
+
+static bool
+cell_meets(const FpCube *cube, const FpPatternName *name, uint64 cell)
+{
+	for (int i = 0; i < name->nconditions; i++)
+	{
+		const FpPatternCondition *condition = &name->conditions[i];
+		uint32					  code = cube->codes[condition->dim][cell];
+		bool					  range = condition->kind == FP_COND_RANGE;
+
+		if (!range && code != condition->code[0])
+			return false;
+		if (range && (code == 0 || code < condition->code[0] ||
+					  (condition->code[1] != 0 && code > condition->code[1])))
+			return false;
+	}
+	return true;
+}
+
+static void
+count_by_day(void *arg, const FpPatternName *names, int nnames,
+			 FpBucketCounts *counts)
+{
+	Knower		 *knower = arg;
+	const FpCube *cube = &knower->fold->cube;
+	const FpCube *parts = knower->fold->parts;
+	const uint32 *days = parts->codes[parts->ndims - 1];
+
+	for (int n = 0; n < nnames; n++)
+	{
+		int64 *trials = fp_alloc0_array(knower->arena, int64, NDAYS);
+		int64 *failures = fp_alloc0_array(knower->arena, int64, NDAYS);
+
+		for (uint64 c = 0; c < cube->ncells; c++)
+			for (uint64 i = knower->fold->first[c];
+				 i < knower->fold->first[c + 1] &&
+				 cell_meets(cube, &names[n], c);
+				 i++)
+			{
+				trials[days[i] - 1] += parts->trials[i];
+				failures[days[i] - 1] += parts->failures[i];
+			}
+		counts[n].trials = trials;
+		counts[n].failures = failures;
+	}
+	knower->nasked += nnames;
+	knower->most = Max(knower->most, nnames);
+}
+
+/* Counts by day are asked for: what is found is the same. */
+static void
+check_asked(FpCube **cubes, const FpFold *fold, const FpMineOptions *options,
+			const FpMineResult *expected, FpArena arena)
+{
+	Knower		  knower = {arena, fold, 0, 0};
+	FpBuckets	  buckets = {NDAYS, {NULL, NULL}, count_by_day, &knower};
+	FpPatternName all = {0};
+	FpFolder	 *folder = fp_folder_create(arena, false);
+	FpFold		 *base;
+	FpMineResult *found;
+
+	/* some days have been added up before */
+	fp_folder_add(folder, fp_cube_stack(arena, cubes, 5, NULL));
+	for (int t = 5; t < NDAYS; t++)
+		fp_folder_add(folder, cubes[t]);
+	base = fp_folder_base(folder, "time", NDAYS, arena);
+	ok(base->cube.ncells == fold->cube.ncells &&
+		   base->cube.ndims == fold->cube.ndims &&
+		   base->cube.total_failures == fold->cube.total_failures,
+	   "the sum of sums is the sum");
+	count_by_day(&knower, &all, 1, &buckets.total);
+	knower.nasked = 0;
+	base->buckets = &buckets;
+	found = fp_mine_fold(base, options, arena);
+	ok(difference(expected, found)[0] == '\0', "the same, by asking: %s",
+	   difference(expected, found));
+	ok(knower.nasked > 0 && knower.most > 1,
+	   "asked for %d, %d of them at once", knower.nasked, knower.most);
+}
+
 static void
 check(uint64 seed, bool jobs)
 {
 	FpArena		  arena = fp_arena_create(NULL, "test");
 	Random		  r = {seed};
 	FpCube		 *cubes[NDAYS];
-	FpFolder	 *folder = fp_folder_create(arena);
+	FpFolder	 *folder = fp_folder_create(arena, true);
 	FpCube		 *stack;
 	FpCube		 *apart;
 	FpFold		 *fold;
@@ -188,6 +276,8 @@ check(uint64 seed, bool jobs)
 	   difference(found[0], found[1]));
 	ok(difference(found[0], found[2])[0] == '\0', "the same, of many: %s",
 	   difference(found[0], found[2]));
+	if (!jobs)
+		check_asked(cubes, fold, &options, found[2], arena);
 	/* without time they are: the data would show an engine that forgets it */
 	stack->ndims--;
 	found[3] = fp_mine(stack, &options, arena);
@@ -200,7 +290,8 @@ main(void)
 {
 	FpArena		  arena = fp_arena_create(NULL, "test");
 	FpMineOptions options;
-	FpFold *none = fp_folder_finish(fp_folder_create(arena), "time", arena);
+	FpFold		 *none =
+		fp_folder_finish(fp_folder_create(arena, true), "time", arena);
 
 	fp_mine_defaults(&options);
 	ok(fp_mine_fold(none, &options, arena)->npatterns == 0, "no cubes at all");
