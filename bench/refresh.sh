@@ -25,7 +25,7 @@ refresh() { # the milliseconds of each step, on lines "STEP MS"
     for step in $steps; do
       echo "\\echo $step"
       # the first four until there is nothing left to do
-      echo "DO \$\$ DECLARE n bigint; BEGIN LOOP n := fp_refresh_$step('bench'); EXIT WHEN n = 0 OR '$step' NOT IN ('pending', 'cubes', 'spans', 'look'); END LOOP; END \$\$;"
+      echo "DO \$\$ DECLARE n bigint; BEGIN LOOP n := fp_refresh_$step('bench'); COMMIT; EXIT WHEN n = 0 OR '$step' NOT IN ('pending', 'cubes', 'spans', 'look'); END LOOP; END \$\$;"
     done
   } | psql -Xq -v ON_ERROR_STOP=1 | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p; /^[a-z]/p' | paste -d' ' - -
 }

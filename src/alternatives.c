@@ -31,8 +31,10 @@
 #include "cubes.h"
 #include "known.h"
 #include "mine/alternatives.h"
+#include "patterns.h"
 
 PG_FUNCTION_INFO_V1(failpat_find_alternatives);
+PG_FUNCTION_INFO_V1(failpat_find_alternatives_summed);
 
 /* combinations call an avatar a character */
 int
@@ -99,9 +101,12 @@ text_datum(const FpText *text)
 	return PointerGetDatum(cstring_to_text_with_len(text->data, text->len));
 }
 
-/* fp_find_alternatives(cube, conditions jsonb[], choosable text[], keep) */
-Datum
-failpat_find_alternatives(PG_FUNCTION_ARGS)
+/*
+ * fp_find_alternatives(cube, conditions jsonb[], choosable text[], keep), or,
+ * summed, of an array of cubes.
+ */
+static Datum
+find_alternatives(FunctionCallInfo fcinfo, bool summed)
 {
 	ReturnSetInfo		*rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext		 cx;
@@ -128,7 +133,13 @@ failpat_find_alternatives(PG_FUNCTION_ARGS)
 	cx = AllocSetContextCreate(CurrentMemoryContext, "failpat alternatives",
 							   ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cx);
-	cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), cx);
+	if (summed)
+	{
+		cube = &failpat_fold_array(PG_GETARG_DATUM(0), 1, cx)->cube;
+		cube->ndims--; /* the stratum, which says nothing here */
+	}
+	else
+		cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), cx);
 	choosable = palloc0_array(bool, cube->ndims + 1);
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false,
 					  TYPALIGN_INT, &values, &nulls, &n);
@@ -207,4 +218,16 @@ failpat_find_alternatives(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cx);
 	PG_RETURN_NULL();
+}
+
+Datum
+failpat_find_alternatives(PG_FUNCTION_ARGS)
+{
+	return find_alternatives(fcinfo, false);
+}
+
+Datum
+failpat_find_alternatives_summed(PG_FUNCTION_ARGS)
+{
+	return find_alternatives(fcinfo, true);
 }

@@ -43,6 +43,9 @@
 /* So many combinations are counted from the bytes of a cube, more decoded. */
 #define FROM_BYTES 8
 
+/* After so many passes over the buckets all of their cells are read at once. */
+#define MANY_PASSES 16
+
 /* A combination that is, or was, asked for. */
 typedef struct Asked
 {
@@ -64,6 +67,10 @@ typedef struct Window
 	int			  n;
 	Datum		 *buckets;
 	const FpCube *base;
+
+	SPIPlanPtr	  one_cube; /* reads that of a bucket */
+	int			  npasses;
+	const FpFold *whole; /* all cells, where that is the better way */
 
 	FpDict dims;		/* of the source */
 	bool   other_dims;	/* a bucket has others */
@@ -111,6 +118,47 @@ column(uint64 row, int number, bool *isnull)
 {
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
 						 number, isnull);
+}
+
+/* an array of cubes: what the statement selects */
+static Datum
+cubes_of(Window *window, const char *sql)
+{
+	bool  isnull;
+	Datum cubes;
+
+	run_window(window, sql);
+	if (SPI_processed != 1)
+		elog(ERROR, "the cubes of a window could not be read");
+	cubes = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+						  &isnull);
+	return isnull ? (Datum) 0 : cubes;
+}
+
+/* all cells of all buckets, with the number of the bucket */
+static FpFold *
+fold_all(Window *window)
+{
+	/* the limit is for what it holds */
+	MemoryContext cx =
+		AllocSetContextCreate(window->cx, "failpat cells of a window",
+							  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cx);
+	Datum		  cubes =
+		cubes_of(window,
+				 psprintf("SELECT pg_catalog.array_agg(c.cube ORDER BY "
+						  "c.bucket) FROM %s.fp_cubes c WHERE c.source = $1 "
+						  "AND c.bucket = ANY ($2)",
+						  window->home));
+	SPITupleTable *table = SPI_tuptable;
+	FpFold		  *fold;
+
+	if (cubes == (Datum) 0)
+		elog(ERROR, "the buckets of a window have gone");
+	fold = failpat_fold_array(cubes, 0, cx);
+	SPI_freetuptable(table);
+	MemoryContextSwitchTo(old);
+	return fold;
 }
 
 /* --- what is asked for ------------------------------------------------- */
@@ -179,13 +227,13 @@ read_kept(Window *window)
 	}
 	SPI_freetuptable(SPI_tuptable);
 
-	/* bucket number, other dimensions, conditions, trials, failures */
+	/* bucket, whether it has other dimensions, and what is kept of it */
 	run_window(
 		window,
 		psprintf(
 			"SELECT w.number::pg_catalog.int4, NOT k.dims <@ ARRAY("
 			"SELECT d.name FROM %s.fp_dimensions d WHERE d.source = $1), "
-			"k.conditions, k.trials, k.failures "
+			"k.conditions, k.trials, k.failures, k.dims "
 			"FROM pg_catalog.unnest($2) WITH ORDINALITY w (bucket, number) "
 			"JOIN %s.fp_bucket_counts k ON k.source = $1 AND k.bucket = "
 			"w.bucket ORDER BY w.number",
@@ -215,6 +263,8 @@ read_kept(Window *window)
 			set_counts(find_asked(window, DatumGetJsonbP(values[j])), b,
 					   numbers[0][j], numbers[1][j]);
 		window->stale[b] = false;
+		window->bucket_dims[b] =
+			PointerGetDatum(DatumGetArrayTypePCopy(column(i, 6, &isnull)));
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -231,8 +281,7 @@ look_at_dims(Window *window, int bucket, const FpCube *cube)
 	for (int d = 0; d < cube->ndims; d++)
 	{
 		const FpText *name = &cube->dims[d].name;
-
-		bool stratum = cube->dims[d].kind == FP_STRATUM;
+		bool		  stratum = cube->dims[d].kind == FP_STRATUM;
 
 		names[d] = PointerGetDatum(
 			cstring_to_text_with_len(name->data, stratum ? 0 : name->len));
@@ -278,7 +327,6 @@ static void
 count_bucket(Window *window, int bucket, Asked *const *list, int n)
 {
 	MemoryContext	old = MemoryContextSwitchTo(window->one_cx);
-	Oid				types[2] = {TEXTOID, TIMESTAMPTZOID};
 	Datum			args[2] = {window->source, window->buckets[bucket]};
 	FpPackedCube	packed;
 	struct varlena *bytes;
@@ -288,13 +336,11 @@ count_bucket(Window *window, int bucket, Asked *const *list, int n)
 	Datum			datum;
 
 	CHECK_FOR_INTERRUPTS();
-	run(window,
-		psprintf("SELECT cube FROM %s.fp_cubes "
-				 "WHERE source = $1 AND bucket = $2",
-				 window->home),
-		2, types, args, NULL);
-	if (SPI_processed != 1)
+	if (SPI_execute_plan(window->one_cube, args, NULL, false, 2) !=
+			SPI_OK_SELECT ||
+		SPI_processed != 1)
 		elog(ERROR, "a bucket has gone while it was counted");
+	MemoryContextSwitchTo(window->one_cx);
 	table = SPI_tuptable;
 	datum = column(0, 1, &isnull);
 	if (n > FROM_BYTES ||
@@ -325,10 +371,59 @@ count_bucket(Window *window, int bucket, Asked *const *list, int n)
 	MemoryContextReset(window->one_cx);
 }
 
+/* Counts combinations in all cells of all buckets. */
+static void
+count_whole(Window *window, Asked *const *list, int n)
+{
+	const FpCube *cube = &window->whole->cube;
+	const FpCube *parts = window->whole->parts;
+	const uint32 *buckets = parts->codes[parts->ndims - 1];
+	MemoryContext old = MemoryContextSwitchTo(window->one_cx);
+
+	for (int i = 0; i < n; i++)
+	{
+		int				  nread;
+		FailpatCondition *read =
+			failpat_read_conditions(list[i]->conditions, "conditions", false,
+									&nread);
+		bool *met = failpat_cube_match_read(cube, read, nread, window->one_cx);
+		int64 *trials = palloc0_array(int64, window->n + 1);
+		int64 *failures = palloc0_array(int64, window->n + 1);
+
+		for (uint64 c = 0; c < cube->ncells; c++)
+		{
+			if ((c & 0xffff) == 0)
+				CHECK_FOR_INTERRUPTS();
+			for (uint64 p = window->whole->first[c];
+				 met[c] && p < window->whole->first[c + 1]; p++)
+			{
+				trials[buckets[p] - 1] += parts->trials[p];
+				failures[buckets[p] - 1] += parts->failures[p];
+			}
+		}
+		for (int b = 0; b < window->n; b++)
+			if (!list[i]->known[b])
+			{
+				set_counts(list[i], b, trials[b], failures[b]);
+				window->stale[b] = true;
+			}
+		MemoryContextReset(window->one_cx);
+	}
+	MemoryContextSwitchTo(old);
+}
+
 /* Counts combinations in the buckets in which they are not known. */
 static void
 count_all(Window *window, Asked *const *list, int n)
 {
+	if (window->base != NULL && window->whole == NULL &&
+		++window->npasses > MANY_PASSES)
+		window->whole = fold_all(window);
+	if (window->whole != NULL)
+	{
+		count_whole(window, list, n);
+		return;
+	}
 	for (int b = 0; b < window->n; b++)
 	{
 		bool lacking = false;
@@ -443,21 +538,6 @@ keep(Window *window)
 
 /* --- mining ------------------------------------------------------------ */
 
-/* an array of cubes: what the statement selects */
-static Datum
-cubes_of(Window *window, const char *sql)
-{
-	bool  isnull;
-	Datum cubes;
-
-	run_window(window, sql);
-	if (SPI_processed != 1)
-		elog(ERROR, "the cubes of a window could not be read");
-	cubes = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
-						  &isnull);
-	return isnull ? (Datum) 0 : cubes;
-}
-
 /* The sum of the buckets; NULL where it is not theirs. */
 static FpFold *
 base_of(Window *window, const FpBuckets *buckets)
@@ -465,20 +545,10 @@ base_of(Window *window, const FpBuckets *buckets)
 	int64	trials = 0;
 	int64	failures = 0;
 	FpFold *fold;
-	Datum	cubes = cubes_of(
-		  window,
-		  psprintf(
-			  "WITH spans AS MATERIALIZED (SELECT x.* FROM "
-				"%s.fp_longest_spans($1, $2[1], "
-				"$2[pg_catalog.cardinality($2)]) x) "
-				"SELECT pg_catalog.array_agg(p.cube) FROM ("
-				"SELECT x.cube FROM spans l JOIN %s.fp_spans x ON x.source = $1 "
-				"AND x.level = l.level AND x.number = l.number "
-				"UNION ALL SELECT c.cube FROM %s.fp_cubes c "
-				"WHERE c.source = $1 AND c.bucket = ANY ($2) AND NOT EXISTS ("
-				"SELECT FROM spans l WHERE c.bucket BETWEEN l.span_begins "
-				"AND l.span_ends)) p",
-			  window->home, window->home, window->home));
+	Datum	cubes =
+		cubes_of(window, psprintf("SELECT %s.fp_window_parts($1, $2[1], "
+								  "$2[pg_catalog.cardinality($2)])",
+								  window->home));
 
 	if (cubes == (Datum) 0)
 		return NULL;
@@ -545,6 +615,7 @@ Datum
 failpat_mine_window(PG_FUNCTION_ARGS)
 {
 	Window		  window = {0};
+	Oid			  types[2] = {TEXTOID, TIMESTAMPTZOID};
 	MemoryContext old;
 	bool		 *nulls;
 
@@ -565,21 +636,17 @@ failpat_mine_window(PG_FUNCTION_ARGS)
 	window.stale = palloc0_array(bool, window.n + 1);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	window.one_cube = SPI_prepare(psprintf("SELECT cube FROM %s.fp_cubes "
+										   "WHERE source = $1 AND bucket = $2",
+										   window.home),
+								  2, types);
+	if (window.one_cube == NULL)
+		elog(ERROR, "SPI_prepare failed");
 	MemoryContextSwitchTo(window.cx);
 	if (window.n > 0 && !mine_sum(&window, fcinfo, 2))
 	{
-		Datum cubes =
-			cubes_of(&window,
-					 psprintf("SELECT pg_catalog.array_agg(c.cube ORDER "
-							  "BY c.bucket) FROM %s.fp_cubes c WHERE "
-							  "c.source = $1 AND c.bucket = ANY ($2)",
-							  window.home));
-		FpFold *fold;
+		FpFold *fold = fold_all(&window);
 
-		if (cubes == (Datum) 0)
-			elog(ERROR, "the buckets of a window have gone");
-		fold = failpat_fold_array(cubes, 0, window.cx);
-		SPI_freetuptable(SPI_tuptable);
 		failpat_mine(fcinfo, 2, &fold->cube, fold, window.cx);
 	}
 	MemoryContextSwitchTo(window.cx);

@@ -143,6 +143,24 @@ END;
 COMMENT ON FUNCTION fp_longest_spans(text, timestamptz, timestamptz, timestamptz[]) IS
     'the longest spans of a source within these buckets and without those';
 
+CREATE FUNCTION fp_window_parts(source text, first_bucket timestamptz, last_bucket timestamptz)
+    RETURNS failure_cube[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    WITH spans AS MATERIALIZED (
+        SELECT x.level, x.number, x.span_begins, x.span_ends FROM fp_longest_spans($1, $2, $3) x
+    )
+    SELECT array_agg(p.cube) FROM (
+        SELECT x.cube FROM spans l JOIN fp_spans x ON x.source = $1 AND x.level = l.level AND x.number = l.number
+        UNION ALL
+        SELECT c.cube FROM fp_cubes c
+        WHERE c.source = $1 AND c.bucket BETWEEN $2 AND $3
+          AND NOT EXISTS (SELECT FROM spans l WHERE c.bucket BETWEEN l.span_begins AND l.span_ends)) p;
+END;
+COMMENT ON FUNCTION fp_window_parts(text, timestamptz, timestamptz) IS
+    'cubes whose sum is that of the buckets of a source from the first to the last, as few as there are';
+REVOKE ALL ON FUNCTION fp_window_parts(text, timestamptz, timestamptz) FROM PUBLIC;
+
 CREATE FUNCTION fp_mine_window(
   source text,
   buckets timestamptz[],

@@ -1,0 +1,112 @@
+-- Mining a window from sums of buckets and counts that are kept: the same list,
+-- to the last figure, as from all cells of all buckets.
+\set QUIET 1
+\set ON_ERROR_STOP 1
+\pset format unaligned
+\pset tuples_only true
+\pset pager off
+BEGIN;
+SET client_min_messages = warning;
+CREATE SCHEMA failpat;
+CREATE EXTENSION failpat SCHEMA failpat;
+SET LOCAL search_path = failpat, public, tap;
+SELECT plan(26);
+
+CREATE TABLE runs (id bigserial PRIMARY KEY);
+CREATE VIEW seen AS
+SELECT id AS source_key, id AS obs_key, now() AS observed_at, false AS failed, '{}'::text[] AS failed_checks,
+    ''::text AS w, '{}'::text[] AS lora, ''::text AS ch, 1 AS pos, ''::text AS job FROM runs WHERE false;
+CREATE FUNCTION watch(source text) RETURNS void LANGUAGE sql AS $$
+    SELECT fp_attach(source, 'seen', '{}', '{"pos": {"kind": "ordinal"}}', history => 'now') $$;
+
+-- n observations on each of some days, counted from today; a quarter of the
+-- values of each of the dimensions fails more often where plant is true
+CREATE FUNCTION work(wanted text, first int, last int, n int, plant text, with_job boolean DEFAULT false, more jsonb DEFAULT '{}')
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('INSERT INTO fp_observations (source, obs_key, source_key, observed_at, failed, failed_checks, job, dims, changed_at)
+        SELECT %1$L, k, k, date_trunc(''day'', now(), ''UTC'') + day * interval ''1 day'' + interval ''1 second'' * i,
+            random() < CASE WHEN %2$s THEN 0.5 ELSE 0.1 + CASE WHEN day %% 5 = 0 THEN 0.1 ELSE 0 END END, ''{}'',
+            CASE WHEN %3$L THEN (day * 100 + i / 10)::text END,
+            jsonb_build_object(''w'', w, ''lora'', ARRAY[l, m], ''ch'', ch, ''pos'', pos) || %4$L, now()
+        FROM (SELECT d AS day, i, gen_random_uuid()::text AS k, floor(random() * 4)::int::text AS w, floor(random() * 6)::int::text AS l,
+                  (6 + floor(random() * 3))::int::text AS m, CASE WHEN d %% 7 <> 3 THEN floor(random() * 60)::int::text END AS ch,
+                  1 + floor(random() * 12)::int AS pos
+              FROM generate_series(%5$s, %6$s) d, generate_series(1, %7$s) i) made',
+        wanted, plant, with_job, more, first, last, n);
+    INSERT INTO fp_dirty (source, bucket, at)
+    SELECT wanted, date_trunc('day', now(), 'UTC') + d * interval '1 day', now() FROM generate_series(first, last) d;
+END $$;
+CREATE FUNCTION buckets(wanted text) RETURNS timestamptz[] LANGUAGE sql AS $$
+    SELECT array_agg(c.bucket ORDER BY c.bucket) FROM fp_cubes c WHERE c.source = wanted $$;
+-- Of a NaN there is none in what is compared.
+CREATE FUNCTION differences(wanted text) RETURNS bigint LANGUAGE sql AS $$
+    SELECT count(*) FROM fp_mine_window(wanted, buckets(wanted), 3, 0.05, 20, 1.2) x
+    FULL JOIN fp_patterns((SELECT array_agg(c.cube ORDER BY c.bucket) FROM fp_cubes c WHERE c.source = wanted), 3, 0.05, 20, 1.2) y
+        USING (pattern_key)
+    WHERE x IS DISTINCT FROM y $$;
+CREATE FUNCTION found(wanted text) RETURNS bigint LANGUAGE sql AS $$
+    SELECT count(*) FROM fp_mine_window(wanted, buckets(wanted), 3, 0.05, 20, 1.2) $$;
+CREATE FUNCTION kept(wanted text) RETURNS bigint LANGUAGE sql AS $$
+    SELECT count(DISTINCT c) FROM fp_bucket_counts k, unnest(k.conditions) c WHERE k.source = wanted $$;
+
+SELECT setseed(0.2);
+
+SELECT watch('one');
+SELECT work('one', -40, 0, 150, $$l = '2' AND pos >= 6$$);
+SELECT ok(fp_refresh_now('one'), 'refreshed');
+SELECT cmp_ok((SELECT max(level) FROM fp_spans WHERE source = 'one'), '>', 3::smallint, 'buckets have been added up');
+SELECT is(cardinality(fp_window_parts('one', '-infinity', 'infinity')) < 12, true, 'so few cubes are to be read');
+SELECT is((SELECT array_agg(bucket ORDER BY bucket) FROM fp_bucket_counts WHERE source = 'one'), buckets('one'), 'counts of each bucket are kept');
+SELECT is(found('one'), 1::bigint, 'what is planted is found');
+SELECT is(differences('one'), 0::bigint, 'the same as from all cells');
+SELECT results_eq($$SELECT * FROM fp_find_alternatives(fp_window_parts('one', '-infinity', 'infinity'), '{"{\"lora\": \"2\", \"pos\": {\"min\": 6}}"}', '{lora,w}')$$,
+    $$SELECT * FROM fp_find_alternatives((SELECT rollup(cube) FROM fp_cubes WHERE source = 'one'), '{"{\"lora\": \"2\", \"pos\": {\"min\": 6}}"}', '{lora,w}')$$,
+    'the same alternatives, too');
+SELECT work('one', -12, -12, 100, 'false');
+SELECT work('one', 0, 0, 100, $$w = '1'$$);
+SELECT ok(fp_refresh_now('one'), 'refreshed again');
+SELECT is(differences('one'), 0::bigint, 'the same after buckets have changed');
+SELECT results_eq($$SELECT bucket, (SELECT p.trials FROM fp_pattern_counts(c.cube, ARRAY[k.conditions[i]]) p), (SELECT p.failures FROM fp_pattern_counts(c.cube, ARRAY[k.conditions[i]]) p)
+    FROM fp_bucket_counts k JOIN fp_cubes c USING (source, bucket), generate_subscripts(k.conditions, 1) i WHERE source = 'one' ORDER BY bucket, i$$,
+    $$SELECT bucket, k.trials[i], k.failures[i] FROM fp_bucket_counts k, generate_subscripts(k.conditions, 1) i WHERE source = 'one' ORDER BY bucket, i$$,
+    'what is kept is what the cubes have');
+
+-- What is there is not counted again: nobody else writes it.
+UPDATE fp_bucket_counts SET trials[1] = trials[1] - 1, failures[1] = failures[1] + 1
+WHERE source = 'one' AND bucket = (buckets('one'))[3] AND conditions[1] = '{}';
+SELECT is(differences('one'), 0::bigint, 'counts that are not those of the sum are not trusted');
+DELETE FROM fp_bucket_counts WHERE source = 'one';
+SELECT is(differences('one'), 0::bigint, 'nor are they needed');
+UPDATE fp_cubes SET refreshed_at = now() WHERE source = 'one' AND bucket = (buckets('one'))[4];
+SELECT is((SELECT count(*) FROM fp_bucket_counts WHERE source = 'one'), 40::bigint, 'those of a bucket go with its cube');
+-- what nobody asks for any more goes as soon as it is the larger part
+UPDATE fp_bucket_counts SET conditions = conditions || ARRAY(SELECT jsonb_build_object('w', i::text) FROM generate_series(100, 400) i),
+    trials = trials || array_fill(0::bigint, '{301}'), failures = failures || array_fill(0::bigint, '{301}') WHERE source = 'one';
+SELECT cmp_ok(kept('one'), '>', 300::bigint, 'what was asked for once');
+SELECT is(differences('one'), 0::bigint, '... does no harm');
+SELECT cmp_ok(kept('one'), '<', 100::bigint, '... and is forgotten');
+
+-- So many candidates that all cells are read at once.
+SELECT watch('many');
+SELECT work('many', -20, 0, 1500, $$ch::int % 2 = 0$$);
+SELECT ok(fp_refresh_now('many'), 'refreshed where there is much to be found');
+SELECT cmp_ok(found('many'), '>', 20::bigint, 'much is found');
+SELECT cmp_ok(kept('many'), '>', 20::bigint, 'and asked for');
+DELETE FROM fp_bucket_counts WHERE source = 'many';
+SELECT is(differences('many'), 0::bigint, 'the same, counted anew');
+SELECT is(differences('many'), 0::bigint, 'the same, kept');
+
+-- Jobs, and dimensions that the source does not have.
+SELECT watch('jobs');
+SELECT work('jobs', -15, 0, 200, $$l = '2' AND pos >= 6$$, true);
+SELECT ok(fp_refresh_now('jobs'), 'refreshed with jobs');
+SELECT is(differences('jobs'), 0::bigint, 'the same with jobs');
+SELECT cmp_ok((SELECT max(inflation) FROM fp_evidence e JOIN failure_patterns f ON f.id = e.pattern_id WHERE f.source = 'jobs'), '>=', 1::float8, 'which are heeded');
+SELECT watch('more');
+SELECT work('more', -15, -8, 200, $$l = '2' AND pos >= 6$$);
+SELECT work('more', -7, 0, 200, $$l = '2' AND pos >= 6$$, false, '{"other": "1"}');
+SELECT ok(fp_refresh_now('more'), 'refreshed with another dimension');
+SELECT is(differences('more'), 0::bigint, 'the same with it');
+SELECT * FROM finish();
+ROLLBACK;
