@@ -102,8 +102,8 @@ text_datum(const FpText *text)
 }
 
 /*
- * fp_find_alternatives(cube, conditions jsonb[], choosable text[], keep), or,
- * summed, of an array of cubes.
+ * fp_find_alternatives(cube, conditions jsonb[], choosable text[], keep), or
+ * fp_find_alternatives_summed, of an array of cubes.
  */
 static Datum
 find_alternatives(FunctionCallInfo fcinfo, bool summed)

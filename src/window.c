@@ -339,7 +339,9 @@ count_bucket(Window *window, int bucket, Asked *const *list, int n)
 	if (SPI_execute_plan(window->one_cube, args, NULL, false, 2) !=
 			SPI_OK_SELECT ||
 		SPI_processed != 1)
-		elog(ERROR, "a bucket has gone while it was counted");
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is no cube of a bucket that is to be mined")));
 	MemoryContextSwitchTo(window->one_cx);
 	table = SPI_tuptable;
 	datum = column(0, 1, &isnull);
@@ -620,6 +622,8 @@ failpat_mine_window(PG_FUNCTION_ARGS)
 	bool		 *nulls;
 
 	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		return (Datum) 0;
 	window.cx = AllocSetContextCreate(CurrentMemoryContext, "failpat window",
 									  ALLOCSET_DEFAULT_SIZES);
 	window.one_cx = AllocSetContextCreate(window.cx, "failpat bucket",
@@ -632,6 +636,11 @@ failpat_mine_window(PG_FUNCTION_ARGS)
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TIMESTAMPTZOID, 8,
 					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &window.buckets,
 					  &nulls, &window.n);
+	for (int b = 0; b < window.n; b++)
+		if (nulls[b])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"buckets\" must not contain nulls")));
 	window.bucket_dims = palloc0_array(Datum, window.n + 1);
 	window.stale = palloc0_array(bool, window.n + 1);
 	if (SPI_connect() != SPI_OK_CONNECT)

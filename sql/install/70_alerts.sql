@@ -139,14 +139,14 @@ CREATE FUNCTION fp_find_alternatives(
 COMMENT ON FUNCTION fp_find_alternatives(failure_cube, jsonb[], text[], integer) IS
     'values of the choosable dimensions that fail less in the same context than those of the known patterns, best first; pattern is the number in conditions; value NULL: none at all, or, with count, so many values of the set';
 
-CREATE FUNCTION fp_find_alternatives(
+CREATE FUNCTION fp_find_alternatives_summed(
     cubes failure_cube[], conditions jsonb[], choosable text[], keep integer DEFAULT 5)
     RETURNS TABLE (pattern integer, dimension text, instead_of text, value text, predicted boolean,
                    failures bigint, trials bigint, rate double precision,
                    lower double precision, upper double precision, count jsonb)
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100000 AS 'MODULE_PATHNAME', 'failpat_find_alternatives_summed';
-COMMENT ON FUNCTION fp_find_alternatives(failure_cube[], jsonb[], text[], integer) IS
-    'the same in the sum of cubes, faster than in their rollup';
+COMMENT ON FUNCTION fp_find_alternatives_summed(failure_cube[], jsonb[], text[], integer) IS
+    'fp_find_alternatives in the sum of cubes, faster than in their rollup';
 
 CREATE FUNCTION fp_count_text(count jsonb, title text)
     RETURNS text
@@ -222,7 +222,7 @@ BEGIN
         SELECT ids[f.pattern] AS pattern_id, conds[f.pattern] AS conditions, f.pattern, f.dimension, f.instead_of, f.value, f.count,
                f.predicted, f.failures, f.trials, coalesce(m.probability, f.rate) AS rate, coalesce(m.lower, f.lower) AS lower,
                coalesce(m.upper, f.upper) AS upper, row_number() OVER () AS place
-        FROM (SELECT a.*, row_number() OVER () AS found FROM fp_find_alternatives(cubes, conds, coalesce(choosable, '{}')) a) f
+        FROM (SELECT a.*, row_number() OVER () AS found FROM fp_find_alternatives_summed(cubes, conds, coalesce(choosable, '{}')) a) f
         JOIN failure_patterns p ON p.id = ids[f.pattern]
         -- where the context has no data, what the model says of it
         LEFT JOIN LATERAL (

@@ -60,7 +60,7 @@ SELECT is(cardinality(fp_window_parts('one', '-infinity', 'infinity')) < 12, tru
 SELECT is((SELECT array_agg(bucket ORDER BY bucket) FROM fp_bucket_counts WHERE source = 'one'), buckets('one'), 'counts of each bucket are kept');
 SELECT is(found('one'), 1::bigint, 'what is planted is found');
 SELECT is(differences('one'), 0::bigint, 'the same as from all cells');
-SELECT results_eq($$SELECT * FROM fp_find_alternatives(fp_window_parts('one', '-infinity', 'infinity'), '{"{\"lora\": \"2\", \"pos\": {\"min\": 6}}"}', '{lora,w}')$$,
+SELECT results_eq($$SELECT * FROM fp_find_alternatives_summed(fp_window_parts('one', '-infinity', 'infinity'), '{"{\"lora\": \"2\", \"pos\": {\"min\": 6}}"}', '{lora,w}')$$,
     $$SELECT * FROM fp_find_alternatives((SELECT rollup(cube) FROM fp_cubes WHERE source = 'one'), '{"{\"lora\": \"2\", \"pos\": {\"min\": 6}}"}', '{lora,w}')$$,
     'the same alternatives, too');
 SELECT work('one', -12, -12, 100, 'false');

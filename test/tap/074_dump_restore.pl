@@ -31,7 +31,8 @@ sub sql
 my %schema = (early => 'failpat', late => 'zz "Fail" ü');
 
 # Everything that failpat keeps, as one number a table, and what is read of it.
-# what fp_spans has added up is not dumped: the next refresh adds it up again
+# what fp_spans has added up, and fp_bucket_counts counted, is not dumped: the
+# next refresh does it again
 sub state_of
 {
 	my ($db, $schema, $without) = @_;
@@ -40,7 +41,7 @@ sub state_of
 	my $tables = sql($db, qq{
 		SELECT string_agg(format('SELECT %L, count(*), coalesce(sum(hashtextextended(to_jsonb(t)::text, 0)::numeric), 0) FROM %s t',
 			c.relname, c.oid::regclass), ' UNION ALL ' ORDER BY c.relname)
-		FROM pg_class c WHERE c.relnamespace = '$quoted'::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('$without', 'fp_spans')});
+		FROM pg_class c WHERE c.relnamespace = '$quoted'::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('$without', 'fp_spans', 'fp_bucket_counts')});
 	return sql($db, "$tables ORDER BY 1") . "\n"
 	  . sql($db, qq{SET search_path = $quoted, public;
 		SELECT 'heatmap', count(*), sum(trials), sum(failures) FROM fp_heatmap('scene_type', 'character', 'segments');
