@@ -20,96 +20,11 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "mine/alternatives.h"
-
-#include <math.h>
-
-#include "cube/dict.h"
+#include "mine/standins.h"
 #include "stats/interval.h"
-#include "stats/shrink.h"
-#include "stats/special.h"
 
 #define NO_CONTEXT 0xffffffffU
 #define CHECK_EVERY 8192 /* cells between looks at interrupts */
-
-/* What is left of some patterns without one item each. */
-typedef struct Context
-{
-	int			 dim; /* of the items that are left out */
-	int			 nitems;
-	FpKnownItem	 items[FP_KNOWN_MAX_ITEMS]; /* by dim, code */
-	int			 nranges;
-	FpKnownRange ranges[FP_KNOWN_MAX_RANGES]; /* by dim */
-	uint32		 next; /* context at the same trie node */
-
-	/* observations that meet it, with dim recorded */
-	int64 trials;
-	int64 failures;
-} Context;
-
-/* The pattern's item whose stand-in is looked for. */
-typedef struct Task
-{
-	int		pattern;
-	int		item;
-	uint32	code;
-	uint32	context; /* number of its context */
-	Context raw;	 /* until contexts are numbered */
-} Task;
-
-/* What was seen of one value (0: none) in a context, or beside a task. */
-typedef struct Count
-{
-	uint32 owner;
-	uint32 value;
-	int64  trials;
-	int64  failures;
-} Count;
-
-/* Counts by owner and value. */
-typedef struct Counts
-{
-	FpWordMap at; /* owner << 32 | value -> number + 1 */
-	uint32	  n;
-	uint32	  cap;
-	Count	 *list;
-} Counts;
-
-/* a pattern in the list of those that have an item */
-typedef struct Holder
-{
-	int	   pattern;
-	uint32 next; /* + 1; 0: the last */
-} Holder;
-
-/* One computation. */
-typedef struct Work
-{
-	FpArena						arena;
-	const FpCube			   *cube;
-	const FpKnownPattern	   *patterns;
-	const FpAlternativeOptions *options;
-
-	uint32	  ntasks;
-	Task	 *tasks;
-	uint32	  ncontexts;
-	Context	 *contexts;
-	FpWordMap task_of; /* context << 32 | code -> number of the task + 1 */
-
-	Counts seen;   /* by context */
-	Counts beside; /* by task: values of a set used together with its code */
-
-	/* per choosable dimension and value (0: none): over the whole cube */
-	int64 **used_trials;
-	int64 **used_failures;
-
-	FpWordMap holder_of; /* dim << 32 | code -> first holder + 1 */
-	Holder	 *holders;
-
-	/* the group under way */
-	FpWordMap trie;	 /* node << 32 | code -> child node */
-	uint32	 *first; /* of a node, its first context */
-} Work;
 
 void
 fp_alternative_defaults(FpAlternativeOptions *options)
@@ -158,14 +73,6 @@ check_pattern(const FpCube *cube, const FpKnownPattern *p)
 }
 
 static int
-compare_items(const FpKnownItem *a, const FpKnownItem *b)
-{
-	if (a->dim != b->dim)
-		return a->dim < b->dim ? -1 : 1;
-	return a->code < b->code ? -1 : a->code > b->code;
-}
-
-static int
 compare_doubles(double a, double b)
 {
 	return a < b ? -1 : a > b;
@@ -173,7 +80,7 @@ compare_doubles(double a, double b)
 
 /* by what makes a group (dimensions), then by codes, then by ranges */
 static int
-compare_contexts(const Context *a, const Context *b)
+compare_contexts(const FpContext *a, const FpContext *b)
 {
 	int order = 0;
 
@@ -205,9 +112,9 @@ compare_contexts(const Context *a, const Context *b)
 static int
 compare_tasks(const void *left, const void *right)
 {
-	const Task *a = left;
-	const Task *b = right;
-	int			order = compare_contexts(&a->raw, &b->raw);
+	const FpTask *a = left;
+	const FpTask *b = right;
+	int			  order = compare_contexts(&a->raw, &b->raw);
 
 	if (order != 0)
 		return order;
@@ -219,7 +126,7 @@ compare_tasks(const void *left, const void *right)
 }
 
 static bool
-same_group(const Context *a, const Context *b)
+same_group(const FpContext *a, const FpContext *b)
 {
 	if (a->dim != b->dim || a->nitems != b->nitems)
 		return false;
@@ -230,14 +137,14 @@ same_group(const Context *a, const Context *b)
 }
 
 static void
-make_tasks(Work *work, int n, const bool *choosable)
+make_tasks(FpStandWork *work, int n, const bool *choosable)
 {
 	uint64 items = 0;
 
 	for (int p = 0; p < n; p++)
 		items += work->patterns[p].nitems;
-	work->tasks = fp_alloc_array(work->arena, Task, items + 1);
-	work->holders = fp_alloc_array(work->arena, Holder, items + 1);
+	work->tasks = fp_alloc_array(work->arena, FpTask, items + 1);
+	work->holders = fp_alloc_array(work->arena, FpHolder, items + 1);
 	items = 0;
 	for (int p = 0; p < n; p++)
 	{
@@ -251,7 +158,7 @@ make_tasks(Work *work, int n, const bool *choosable)
 			const FpKnownItem *item = &pattern->items[i];
 			uint64			   key = (uint64) item->dim << 32 | item->code;
 			uint32			   head = fp_words_find(&work->holder_of, key);
-			Task			  *task;
+			FpTask			  *task;
 
 			/* in the list of the item's holders, after its head */
 			work->holders[items].pattern = p;
@@ -280,8 +187,8 @@ make_tasks(Work *work, int n, const bool *choosable)
 
 				if (j == i)
 					continue;
-				while (at > 0 && compare_items(&task->raw.items[at - 1],
-											   &pattern->items[j]) > 0)
+				while (at > 0 && fp_compare_items(&task->raw.items[at - 1],
+												  &pattern->items[j]) > 0)
 				{
 					task->raw.items[at] = task->raw.items[at - 1];
 					at--;
@@ -305,15 +212,15 @@ make_tasks(Work *work, int n, const bool *choosable)
 		}
 	}
 	if (work->ntasks > 1)
-		qsort(work->tasks, work->ntasks, sizeof(Task), compare_tasks);
+		qsort(work->tasks, work->ntasks, sizeof(FpTask), compare_tasks);
 
 	/* tasks of the same context are together now */
 	work->contexts =
-		fp_alloc_array(work->arena, Context, (uint64) work->ntasks + 1);
+		fp_alloc_array(work->arena, FpContext, (uint64) work->ntasks + 1);
 	for (uint32 t = 0; t < work->ntasks; t++)
 	{
-		Task  *task = &work->tasks[t];
-		uint64 key;
+		FpTask *task = &work->tasks[t];
+		uint64	key;
 
 		if (t == 0 ||
 			compare_contexts(&task->raw, &work->tasks[t - 1].raw) != 0)
@@ -327,11 +234,12 @@ make_tasks(Work *work, int n, const bool *choosable)
 }
 
 static void
-count(Work *work, Counts *counts, uint32 owner, uint32 value, uint64 cell)
+count(FpStandWork *work, FpValueCounts *counts, uint32 owner, uint32 value,
+	  uint64 cell)
 {
-	uint64 key = (uint64) owner << 32 | value;
-	uint32 at = fp_words_find(&counts->at, key);
-	Count *entry;
+	uint64		  key = (uint64) owner << 32 | value;
+	uint32		  at = fp_words_find(&counts->at, key);
+	FpValueCount *entry;
 
 	if (at == 0)
 	{
@@ -342,10 +250,10 @@ count(Work *work, Counts *counts, uint32 owner, uint32 value, uint64 cell)
 			if (cap > 0x40000000)
 				fp_error(FP_ERR_LIMIT, NULL, NULL,
 						 "too many alternatives to count");
-			counts->list = counts->list
-							   ? fp_realloc_array(work->arena, counts->list,
-												  Count, counts->cap, cap)
-							   : fp_alloc_array(work->arena, Count, cap);
+			counts->list =
+				counts->list ? fp_realloc_array(work->arena, counts->list,
+												FpValueCount, counts->cap, cap)
+							 : fp_alloc_array(work->arena, FpValueCount, cap);
 			counts->cap = cap;
 		}
 		entry = &counts->list[counts->n++];
@@ -361,18 +269,9 @@ count(Work *work, Counts *counts, uint32 owner, uint32 value, uint64 cell)
 	entry->failures += work->cube->failures[cell];
 }
 
-/* what was counted of a value, or NULL */
-static const Count *
-counted(const Counts *counts, uint32 owner, uint32 value)
-{
-	uint32 at = fp_words_find(&counts->at, (uint64) owner << 32 | value);
-
-	return at == 0 ? NULL : &counts->list[at - 1];
-}
-
 /* is the value one of the context's own of the same set? */
 static bool
-in_items(const Context *context, uint32 value)
+in_items(const FpContext *context, uint32 value)
 {
 	for (int i = 0; i < context->nitems; i++)
 		if (context->items[i].dim == context->dim &&
@@ -383,10 +282,10 @@ in_items(const Context *context, uint32 value)
 
 /* a cell that has all items of a context */
 static void
-visit(Work *work, uint32 number, uint64 cell)
+visit(FpStandWork *work, uint32 number, uint64 cell)
 {
 	const FpCube *cube = work->cube;
-	Context		 *context = &work->contexts[number];
+	FpContext	 *context = &work->contexts[number];
 	const FpDim	 *dim = &cube->dims[context->dim];
 	uint32		  code = cube->codes[context->dim][cell];
 	uint64		  from;
@@ -433,8 +332,8 @@ visit(Work *work, uint32 number, uint64 cell)
  * before came from.
  */
 static void
-walk(Work *work, const Context *shape, int depth, uint32 node, uint64 from,
-	 uint64 cell)
+walk(FpStandWork *work, const FpContext *shape, int depth, uint32 node,
+	 uint64 from, uint64 cell)
 {
 	const FpCube *cube = work->cube;
 	const FpDim	 *dim;
@@ -474,11 +373,11 @@ walk(Work *work, const Context *shape, int depth, uint32 node, uint64 from,
 
 /* contexts from .. to - 1, a group: the trie, then the cells */
 static void
-run_group(Work *work, uint32 from, uint32 to)
+run_group(FpStandWork *work, uint32 from, uint32 to)
 {
-	FpArena		   arena = fp_arena_create(work->arena, "failpat contexts");
-	const Context *shape = &work->contexts[from];
-	uint32		   nnodes = 1; /* the root is 0 */
+	FpArena			 arena = fp_arena_create(work->arena, "failpat contexts");
+	const FpContext *shape = &work->contexts[from];
+	uint32			 nnodes = 1; /* the root is 0 */
 
 	memset(&work->trie, 0, sizeof(work->trie));
 	work->first =
@@ -488,8 +387,8 @@ run_group(Work *work, uint32 from, uint32 to)
 	work->first[0] = NO_CONTEXT;
 	for (uint32 c = from; c < to; c++)
 	{
-		Context *context = &work->contexts[c];
-		uint32	 node = 0;
+		FpContext *context = &work->contexts[c];
+		uint32	   node = 0;
 
 		for (int i = 0; i < context->nitems; i++)
 		{
@@ -517,7 +416,7 @@ run_group(Work *work, uint32 from, uint32 to)
 
 /* how often each value of the choosable dimensions was used, by anyone */
 static void
-count_use(Work *work, const bool *choosable)
+count_use(FpStandWork *work, const bool *choosable)
 {
 	const FpCube *cube = work->cube;
 
@@ -568,272 +467,17 @@ count_use(Work *work, const bool *choosable)
 	}
 }
 
-/*
- * Is a known pattern met through this value, in the place of the task's item?
- * Where ranges overlap only in part it is still bad in that part.
- */
-static bool
-known_bad(const Work *work, const Context *own, uint32 value)
-{
-	uint32 at;
-
-	if (value == 0)
-		return false; /* no pattern is of using nothing */
-	at = fp_words_find(&work->holder_of, (uint64) own->dim << 32 | value);
-	for (; at != 0; at = work->holders[at - 1].next)
-	{
-		const FpKnownPattern *other =
-			&work->patterns[work->holders[at - 1].pattern];
-		bool met = true;
-
-		for (int i = 0; i < other->nitems && met; i++)
-		{
-			met = other->items[i].dim == own->dim &&
-				  other->items[i].code == value;
-			for (int j = 0; j < own->nitems && !met; j++)
-				met = compare_items(&other->items[i], &own->items[j]) == 0;
-		}
-		for (int i = 0; i < other->nranges && met; i++)
-			for (int j = 0; j < own->nranges && met; j++)
-				if (own->ranges[j].dim == other->ranges[i].dim)
-					met = own->ranges[j].min <= other->ranges[i].max &&
-						  other->ranges[i].min <= own->ranges[j].max;
-		if (met)
-			return true;
-	}
-	return false;
-}
-
-static double
-log_odds(int64 failures, int64 trials, double *variance)
-{
-	double f = (double) failures + 0.5;
-	double p = (double) (trials - failures) + 0.5;
-
-	*variance += 1 / f + 1 / p;
-	return log(f / p);
-}
-
-static double
-from_log_odds(double x)
-{
-	return 1 / (1 + exp(-x));
-}
-
-/* a value that was not, or hardly, used in the context */
-static bool
-predict(const Work *work, const Context *context, int64 rest_failures,
-		int64 rest_trials, uint32 value, double z, FpAlternative *result)
-{
-	int64  trials = work->used_trials[context->dim][value];
-	int64  failures = work->used_failures[context->dim][value];
-	double variance = 0;
-	double x;
-
-	if (trials < work->options->min_trials ||
-		rest_trials < work->options->min_trials)
-		return false;
-	x = log_odds(rest_failures, rest_trials, &variance) +
-		log_odds(failures, trials, &variance) -
-		log_odds(work->cube->total_failures, work->cube->total_trials,
-				 &variance);
-	result->predicted = true;
-	result->trials = trials;
-	result->failures = failures;
-	result->rate = from_log_odds(x);
-	result->lower = from_log_odds(x - z * sqrt(variance));
-	result->upper = from_log_odds(x + z * sqrt(variance));
-	return true;
-}
-
-static int
-compare_alternatives(const void *left, const void *right)
-{
-	const FpAlternative *a = left;
-	const FpAlternative *b = right;
-
-	if (a->pattern != b->pattern)
-		return a->pattern < b->pattern ? -1 : 1;
-	if (a->predicted != b->predicted)
-		return a->predicted ? 1 : -1;
-	if (a->upper != b->upper)
-		return a->upper < b->upper ? -1 : 1;
-	if (a->trials != b->trials)
-		return a->trials > b->trials ? -1 : 1;
-	if (a->item != b->item)
-		return a->item < b->item ? -1 : 1;
-	return a->value < b->value ? -1 : a->value > b->value;
-}
-
-/* what is being gathered: the result of all tasks, to be sorted and cut */
-typedef struct Gather
-{
-	FpAlternative *list;
-	uint32		   n;
-	uint32		   cap;
-} Gather;
-
-static void
-gather(Work *work, Gather *all, const FpAlternative *one)
-{
-	if (all->n == all->cap)
-	{
-		uint32 cap = Max(256, all->cap * 2);
-
-		all->list = all->list
-						? fp_realloc_array(work->arena, all->list,
-										   FpAlternative, all->cap, cap)
-						: fp_alloc_array(work->arena, FpAlternative, cap);
-		all->cap = cap;
-	}
-	all->list[all->n++] = *one;
-}
-
-/* drop all but the best of what was gathered since "from" */
-static void
-keep_best(Gather *all, uint32 from, int keep)
-{
-	if (all->n - from > 1)
-		qsort(all->list + from, all->n - from, sizeof(FpAlternative),
-			  compare_alternatives);
-	if (all->n - from > (uint32) keep)
-		all->n = from + (uint32) keep;
-}
-
-/*
- * The alternatives of a task, from what was counted for its context.  peers
- * has room for those counts.
- */
-static void
-judge(Work *work, uint32 number, const Count *seen, uint32 nseen, Count *peers,
-	  Gather *all)
-{
-	const Task				   *task = &work->tasks[number];
-	const Context			   *context = &work->contexts[task->context];
-	const FpAlternativeOptions *options = work->options;
-	const Count *own = counted(&work->seen, task->context, task->code);
-	uint32		 owner = fp_words_find(&work->task_of,
-									   (uint64) task->context << 32 | task->code);
-	uint32		 nvalues = work->cube->dims[context->dim].nvalues;
-	FpArena		 arena;
-	int64		*trials;
-	int64		*failures;
-	uint32		 npeers = 0;
-	uint32		 start = all->n;
-	int64		 n;
-	int64		 f;
-	double		 z = fp_normal_two_sided(options->confidence);
-	double		 bad_mean;
-	double		 bad_variance;
-	FpInterval	 bad;
-	FpRatePrior	 prior;
-	bool		*in_context;
-
-	if (own == NULL)
-		return; /* nothing to be better than */
-	n = own->trials;
-	f = own->failures;
-	arena = fp_arena_create(work->arena, "failpat peers");
-	trials = fp_alloc_array(arena, int64, (uint64) nseen + 1);
-	failures = fp_alloc_array(arena, int64, (uint64) nseen + 1);
-	in_context = fp_alloc0_array(arena, bool, (uint64) nvalues + 1);
-	for (uint32 i = 0; i < nseen; i++)
-	{
-		const Count *both = counted(&work->beside, owner - 1, seen[i].value);
-		Count		*peer = &peers[npeers];
-
-		*peer = seen[i];
-		if (both)
-		{
-			peer->trials -= both->trials;
-			peer->failures -= both->failures;
-		}
-		if (peer->value == task->code || peer->trials == 0)
-			continue;
-		trials[npeers] = peer->trials;
-		failures[npeers++] = peer->failures;
-	}
-	bad = fp_wilson_interval(f, n, z);
-	bad_mean = ((double) f + 0.5) / ((double) n + 1);
-	bad_variance = bad_mean * (1 - bad_mean) / ((double) n + 2);
-	prior = fp_shrink_prior(failures, trials, npeers);
-
-	for (uint32 i = 0; i < npeers; i++)
-	{
-		FpAlternative one = {0};
-		FpInterval	  interval;
-		double		  mean;
-		double		  variance;
-
-		if (peers[i].trials < options->min_trials)
-			continue; /* too little: perhaps it can be predicted */
-		in_context[peers[i].value] = true;
-		one.pattern = task->pattern;
-		one.item = task->item;
-		one.value = peers[i].value;
-		one.trials = peers[i].trials;
-		one.failures = peers[i].failures;
-		one.rate = (double) one.failures / (double) one.trials;
-		interval = fp_wilson_interval(one.failures, one.trials, z);
-		one.lower = interval.lower;
-		one.upper = interval.upper;
-		if (one.rate * options->min_ratio > (double) f / (double) n)
-			continue;
-		mean = fp_shrink_rate(prior, one.failures, one.trials);
-		variance =
-			mean * (1 - mean) / (prior.strength + (double) one.trials + 1);
-		if (one.upper >= bad.lower &&
-			fp_normal_cdf((bad_mean - mean) / sqrt(bad_variance + variance)) <
-				options->better)
-			continue;
-		if (!known_bad(work, context, one.value))
-			gather(work, all, &one);
-	}
-	keep_best(all, start, options->keep);
-
-	/* "none at all" is not predicted: there is no rate of it elsewhere that
-	 * would speak of this context */
-	in_context[0] = true;
-	in_context[task->code] = true;
-	for (int i = 0; i < context->nitems; i++)
-		if (context->items[i].dim == context->dim)
-			in_context[context->items[i].code] = true;
-	if (context->nitems + context->nranges > 0 &&
-		all->n - start < (uint32) options->keep)
-	{
-		for (uint32 v = 1; v <= nvalues; v++)
-		{
-			FpAlternative one = {0};
-
-			if (v % CHECK_EVERY == 0)
-				FP_CHECK_INTERRUPTS();
-			one.pattern = task->pattern;
-			one.item = task->item;
-			one.value = v;
-			if (!in_context[v] &&
-				predict(work, context, context->failures - f,
-						context->trials - n, v, z, &one) &&
-				one.upper < bad.lower &&
-				one.rate * options->min_ratio <= (double) f / (double) n &&
-				!known_bad(work, context, v))
-				gather(work, all, &one);
-		}
-		keep_best(all, start, options->keep);
-	}
-	fp_arena_delete(arena);
-}
-
 FpAlternatives *
 fp_alternatives(const FpCube *cube, const FpKnownPattern *patterns, int n,
 				const bool *choosable, const FpAlternativeOptions *options,
 				FpArena arena)
 {
 	FpAlternatives *result = fp_alloc0(arena, sizeof(FpAlternatives));
-	Work			work;
-	Gather			all = {0};
+	FpStandWork		work;
+	FpGather		all = {0};
 	uint32		   *starts;
-	Count		   *by_context;
-	Count		   *peers;
+	FpValueCount   *by_context;
+	FpValueCount   *peers;
 
 	if (options->min_trials < 1 || options->keep < 1 ||
 		!(options->min_ratio >= 1) ||
@@ -860,8 +504,9 @@ fp_alternatives(const FpCube *cube, const FpKnownPattern *patterns, int n,
 
 	/* the counts of each context together */
 	starts = fp_alloc0_array(work.arena, uint32, (uint64) work.ncontexts + 2);
-	by_context = fp_alloc_array(work.arena, Count, (uint64) work.seen.n + 1);
-	peers = fp_alloc_array(work.arena, Count, (uint64) work.seen.n + 1);
+	by_context =
+		fp_alloc_array(work.arena, FpValueCount, (uint64) work.seen.n + 1);
+	peers = fp_alloc_array(work.arena, FpValueCount, (uint64) work.seen.n + 1);
 	for (uint32 i = 0; i < work.seen.n; i++)
 		starts[work.seen.list[i].owner + 2]++;
 	for (uint32 c = 0; c < work.ncontexts; c++)
@@ -873,8 +518,8 @@ fp_alternatives(const FpCube *cube, const FpKnownPattern *patterns, int n,
 		uint32 c = work.tasks[t].context;
 
 		FP_CHECK_INTERRUPTS();
-		judge(&work, t, by_context + starts[c], starts[c + 1] - starts[c],
-			  peers, &all);
+		fp_judge_task(&work, t, by_context + starts[c],
+					  starts[c + 1] - starts[c], peers, &all);
 	}
 
 	/* the best of each pattern, over its items */
@@ -882,7 +527,7 @@ fp_alternatives(const FpCube *cube, const FpKnownPattern *patterns, int n,
 	{
 		int run = 0;
 
-		qsort(all.list, all.n, sizeof(FpAlternative), compare_alternatives);
+		qsort(all.list, all.n, sizeof(FpAlternative), fp_compare_alternatives);
 		result->list = fp_alloc_array(arena, FpAlternative, all.n);
 		for (uint32 i = 0; i < all.n; i++)
 		{
