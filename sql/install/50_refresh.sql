@@ -454,6 +454,7 @@ DECLARE
     src fp_sources;
     buckets timestamptz[];
     done timestamptz;
+    early boolean;
     b timestamptz;
     ends timestamptz;
     newest timestamptz;
@@ -463,9 +464,14 @@ DECLARE
     places bytea;
 BEGIN
     src := fp_refresh_source(fp_refresh_cubes.source);
-    SELECT t.refresh_bucket INTO done FROM fp_source_state t WHERE t.source = src.source;
+    SELECT t.refresh_bucket, clock_timestamp() < t.refresh_started_at + interval '3 seconds' INTO done, early
+    FROM fp_source_state t WHERE t.source = src.source;
     buckets := ARRAY(SELECT DISTINCT d.bucket FROM fp_dirty d
                      WHERE d.source = src.source AND (done IS NULL OR d.bucket > done) ORDER BY 1 LIMIT 16);
+    IF buckets = '{}' AND early THEN
+        -- what was written meanwhile, as long as that does not keep it from its end
+        buckets := ARRAY(SELECT DISTINCT d.bucket FROM fp_dirty d WHERE d.source = src.source ORDER BY 1 LIMIT 16);
+    END IF;
     IF buckets = '{}' THEN
         RETURN 0;
     END IF;
