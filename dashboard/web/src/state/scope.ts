@@ -1,0 +1,47 @@
+// What part of the data a view looks at: source, period, check and filter, from the address, in the
+// form that the API takes.
+import { useMemo } from "react";
+import { useGet } from "../api/client";
+import type { Conditions, DimensionValue, Source } from "../api/types";
+import { readConditions } from "../lib/format";
+import { useUrl } from "./url";
+
+export interface Scope {
+  source: string;
+  since: string;
+  until: string;
+  check: string;
+  filter: Conditions;
+}
+
+const dayBack = (days: number): string => new Date(Date.now() - days * 86400000).toISOString().slice(0, 10);
+const isDate = (text: string): boolean => /^\d{4}-\d{2}-\d{2}$/.test(text);
+
+export function useScope(): Scope {
+  const url = useUrl();
+  const text = url.get("filter");
+  const filter = useMemo(() => readConditions(text), [text]);
+  const period = url.get("period");
+  let since = url.get("since");
+  let until = url.get("until");
+  if (period === "7" || period === "30") {
+    since = dayBack(Number(period) - 1);
+    until = "";
+  } else if (period !== "custom") {
+    since = "";
+    until = "";
+  }
+  return {
+    source: url.get("source"),
+    since: isDate(since) ? since : "",
+    // a day that a person names is meant to be in it, the API's bound is exclusive
+    until: isDate(until) ? new Date(Date.parse(until) + 86400000).toISOString().slice(0, 10) : "",
+    check: url.get("check"),
+    filter,
+  };
+}
+
+export const useSource = (source: string) => useGet<Source>("/analytics/dimensions", { source });
+
+export const useValues = (dimension: string, source: string) =>
+  useGet<DimensionValue[]>(`/analytics/dimensions/${encodeURIComponent(dimension)}/values`, { source }, dimension !== "");
