@@ -25,6 +25,8 @@ from scipy import sparse
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
+from calibration import calibration_error
+
 folder = sys.argv[1]
 sets = sys.argv[2].split(',') if len(sys.argv) > 2 else []
 numbers = sys.argv[3].split(',') if len(sys.argv) > 3 else []
@@ -70,15 +72,8 @@ def log_loss(p, f, n):
 
 
 def report(name, p, f, n):
-    order = np.argsort(p, kind='stable')
-    bins = np.minimum(10 * (np.cumsum(n[order]) - n[order] / 2) / n.sum(), 9.999).astype(int)
-    error = 0
-    for b in range(10):
-        i = order[bins == b]
-        if len(i):
-            error += abs((f[i] - n[i] * p[i]).sum()) / n.sum()
     brier = (f * (1 - p) ** 2 + (n - f) * p ** 2).sum() / n.sum()
-    print('%s\t%.6f\t%.6f\t%.5f' % (name, log_loss(p, f, n), brier, error), flush=True)
+    print('%s\t%.6f\t%.6f\t%.5f' % (name, log_loss(p, f, n), brier, calibration_error(p, f, n)), flush=True)
 
 
 def counts(frame):

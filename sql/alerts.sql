@@ -13,7 +13,7 @@ INSERT INTO fp_sources (source) VALUES ('segments');
 INSERT INTO fp_dimensions (source, name, kind, position, title, key_prefix, choosable, label_table, label_key, label_column) VALUES
     ('segments', 'lora', 'set', 3, 'LoRA', 'l', true, 'story.loras', 'id', 'name'),
     ('segments', 'character', 'nominal', 4, 'Character', 'c', false, NULL, NULL, NULL),
-    ('segments', 'segment_position', 'ordinal', 6, 'segment', 'sp', false, NULL, NULL, NULL);
+    ('segments', 'segment_position', 'ordinal', 6, 'segment', 'sp', true, NULL, NULL, NULL);
 -- A month of work: LoRA 3 with character 5 fails from segment 6 on.
 INSERT INTO fp_observations (source, obs_key, source_key, observed_at, failed, failed_checks, job, dims, changed_at)
 SELECT 'segments', g, g, now() - make_interval(hours => g % 700),
@@ -24,6 +24,15 @@ FROM (SELECT g, (ARRAY['["3"]', '["4"]', '["6"]', '[]'])[1 + g / 100 % 4]::jsonb
 SELECT fp_rebuild('segments') > 0 AS marked;
 CALL fp_refresh();
 SELECT pattern_key, description, failure_count, total_count, severity FROM failure_patterns ORDER BY id;
+
+-- Thresholds of severity can be set, and hold from the next refresh on.
+SET failpat.severity_high_rate = 0.7;
+SET failpat.severity_high_ratio = 20;
+CALL fp_refresh();
+SELECT severity FROM fp_check_combo(lora => 3, avatar => 5);
+RESET failpat.severity_high_rate;
+RESET failpat.severity_high_ratio;
+CALL fp_refresh();
 
 -- On scene configuration: before the first segment.
 SELECT severity, message, from_segment FROM fp_check_combo(lora => 3, avatar => 5);

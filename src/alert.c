@@ -3,17 +3,14 @@
  * alert.c
  *		fp_check_combo, fp_check_combos: known-bad combinations, before use.
  *
- * The patterns that a combination may meet are looked up by the match keys
- * (combo.h) of the subsets of its items, in an index: the work grows with the
- * number of patterns that match, not of all.  A second look-up of the same
- * kind drops alternatives which, in this very combination, are known to be bad
- * themselves; a third statement reads the fixes of what is told.
+ * The patterns that a combination may meet are looked up in an index
+ * (alert_lookup.c).  Of those that are met the ones that say most are told, with
+ * the alternatives that make sense of the combination (instead.c) and the
+ * fixes that are known.
  *
- * The plans are saved per backend and live as long as it.  Everything else is
- * of the call: the SPI context of the look-up.  No locks but those of reading;
- * nothing is written, so this works in a READ ONLY transaction and on a
- * standby.  The functions are SECURITY DEFINER: all names in the statements
- * are qualified, operators too.
+ * Everything is of the call: the SPI context of the look-up.  No locks but those
+ * of reading; nothing is written, so this works in a READ ONLY transaction and
+ * on a standby.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -35,17 +32,10 @@
 #endif
 
 #include "alert.h"
-#include "combo.h"
-#include "stats/severity.h"
+#include "alert_lookup.h"
 
 PG_FUNCTION_INFO_V1(failpat_check_combo);
 PG_FUNCTION_INFO_V1(failpat_check_combos);
-
-/*
- * With more subsets than this a combination is compared with all active
- * patterns instead (20 LoRAs at once and patterns of six conditions).
- */
-#define MAX_KEYS 4096
 
 /* Arguments of fp_check_combo. */
 enum
@@ -86,479 +76,14 @@ enum
 	NCOLS
 };
 
-/* A pattern whose items are all in the combination. */
-typedef struct Match
-{
-	int64		 id;
-	Datum		 source; /* text */
-	Datum		 status; /* text */
-	char		*description;
-	Jsonb		*conditions;
-	FailpatCombo combo;
-	int64		 key;
-	bool		 active;
-	bool		 resolved;
-	bool		 met; /* its ranges too */
-	bool		 muted;
-	bool		 told;
-	bool		 candidate;
-	bool		 of_segments; /* the source has segments */
-
-	FpSeverity severity;
-	double	   rate;
-	double	   lower;
-	double	   upper;
-	int64	   trials;
-	double	   baseline; /* NaN: unknown */
-	double	   elsewhere;
-	Jsonb	  *alternatives;
-	Jsonb	  *fixes;
-
-	int	   nfolded;
-	Datum *folded;
-} Match;
-
-/* One call. */
-typedef struct Check
-{
-	Oid	  schema;
-	Datum source; /* 0: any */
-	Datum user;
-	bool  user_isnull;
-	bool  include_resolved;
-	int	  max_items;
-} Check;
-
-/* --- statements -------------------------------------------------------- */
-
-static SPIPlanPtr plan_size;
-static SPIPlanPtr plan_match;
-static SPIPlanPtr plan_scan;
-static SPIPlanPtr plan_fixes;
-static Oid		  plans_schema; /* of the extension that they are for */
-
-#define EQ "OPERATOR(pg_catalog.=)"
-
-static SPIPlanPtr
-prepare(const char *sql, int nargs, Oid *types)
-{
-	/* planned once: planning takes longer than running */
-	SPIPlanPtr plan =
-		SPI_prepare_cursor(sql, nargs, types, CURSOR_OPT_GENERIC_PLAN);
-
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare_cursor failed: %s",
-			 SPI_result_code_string(SPI_result));
-	SPI_keepplan(plan);
-	return plan;
-}
-
-static void
-make_plans(Oid schema)
-{
-	const char *s = quote_identifier(get_namespace_name(schema));
-	Oid			match_types[] = {INT8ARRAYOID, TEXTOID, INT8OID};
-	Oid			fix_types[] = {INT8ARRAYOID, INT8ARRAYOID};
-	char	   *columns;
-
-	if (plans_schema == schema)
-		return;
-	plans_schema = InvalidOid; /* as long as one of them is missing */
-	plan_size = prepare(
-		psprintf("SELECT pg_catalog.max(%1$s.fp_match_size(p.conditions))"
-				 " FROM %1$s.failure_patterns p",
-				 s),
-		0, NULL);
-	columns = psprintf(
-		"SELECT p.id, p.source, p.status, p.description, p.conditions,"
-		" p.failure_rate, p.rate_lower, p.rate_upper, p.total_count,"
-		" p.baseline_rate, p.risk_ratio, p.confirmed_at IS NULL,"
-		" p.severity,"
-		" (SELECT a.alternatives FROM %1$s.fp_alternatives a"
-		"   WHERE a.pattern_id " EQ " p.id),"
-		" EXISTS (SELECT FROM %1$s.fp_mutes m"
-		"   WHERE m.pattern_id " EQ " p.id"
-		"     AND (m.user_id IS NULL OR m.user_id " EQ " $3)"
-		"     AND (m.until IS NULL"
-		"          OR m.until OPERATOR(pg_catalog.>) pg_catalog.now())),"
-		" EXISTS (SELECT FROM %1$s.fp_dimensions d"
-		"   WHERE d.source " EQ " p.source AND d.name " EQ
-		"     'segment_position')"
-		" FROM %1$s.failure_patterns p"
-		" WHERE ($2 IS NULL OR p.source " EQ " $2)",
-		s);
-	plan_match = prepare(psprintf("%s AND %s.fp_match_key(p.conditions) " EQ
-								  " ANY ($1)",
-								  columns, s),
-						 3, match_types);
-	plan_scan =
-		prepare(psprintf("%s AND $1 IS NULL", columns), 3, match_types);
-	plan_fixes = prepare(
-		psprintf("SELECT f.told, f.fixes FROM %s.fp_fixes_told($1, $2) f", s),
-		2, fix_types);
-	plans_schema = schema;
-}
-
-/* --- look-ups ---------------------------------------------------------- */
-
-/* column of the row, NULL as given */
-static Datum
-column(HeapTuple row, int number, bool *isnull)
-{
-	return SPI_getbinval(row, SPI_tuptable->tupdesc, number, isnull);
-}
-
-static double
-column_float(HeapTuple row, int number)
-{
-	bool  isnull;
-	Datum d = column(row, number, &isnull);
-
-	return isnull ? NAN : DatumGetFloat8(d);
-}
-
-/* a copy of a text, "" for NULL */
-static Datum
-column_text(HeapTuple row, int number)
-{
-	bool  isnull;
-	Datum d = column(row, number, &isnull);
-
-	return isnull ? CStringGetTextDatum("")
-				  : PointerGetDatum(DatumGetTextPCopy(d));
-}
-
-static bool
-text_is(Datum datum, const char *word)
-{
-	text *t = DatumGetTextPP(datum);
-
-	return VARSIZE_ANY_EXHDR(t) == strlen(word) &&
-		   memcmp(VARDATA_ANY(t), word, strlen(word)) == 0;
-}
-
-static FpSeverity
-severity_of(Datum word)
-{
-	if (text_is(word, "high"))
-		return FP_SEVERITY_HIGH;
-	return text_is(word, "medium") ? FP_SEVERITY_MEDIUM : FP_SEVERITY_LOW;
-}
-
-static void
-read_match(Match *m, HeapTuple row)
-{
-	bool   isnull;
-	Datum  d;
-	double ratio;
-
-	memset(m, 0, sizeof(*m));
-	m->id = DatumGetInt64(column(row, 1, &isnull));
-	m->source = column_text(row, 2);
-	m->status = column_text(row, 3);
-	m->active = text_is(m->status, "active");
-	m->resolved = text_is(m->status, "resolved");
-	d = column(row, 4, &isnull);
-	m->description = isnull ? pstrdup("") : TextDatumGetCString(d);
-	m->conditions = DatumGetJsonbPCopy(column(row, 5, &isnull));
-	failpat_combo_read(&m->combo, m->conditions, true, "conditions");
-	m->rate = column_float(row, 6);
-	m->lower = column_float(row, 7);
-	m->upper = column_float(row, 8);
-	m->trials = DatumGetInt32(column(row, 9, &isnull));
-	m->baseline = column_float(row, 10);
-	ratio = column_float(row, 11);
-	/* baseline: of all observations; elsewhere: of all others */
-	m->elsewhere =
-		ratio > 0 && isfinite(ratio) ? m->rate / ratio : m->baseline;
-	m->candidate = DatumGetBool(column(row, 12, &isnull));
-	if (m->candidate && failpat_require_confirmed)
-		m->active = m->resolved = false;
-	d = column(row, 13, &isnull);
-	m->severity = isnull ? FP_SEVERITY_LOW : severity_of(d);
-	d = column(row, 14, &isnull);
-	m->alternatives = isnull ? NULL : DatumGetJsonbPCopy(d);
-	m->muted = DatumGetBool(column(row, 15, &isnull));
-	m->of_segments = DatumGetBool(column(row, 16, &isnull));
-	for (int i = 0; i < m->combo.nitems; i++)
-		m->key += (int64) m->combo.items[i].hash;
-	m->key = failpat_match_key((uint64) m->key);
-}
-
-/* number of subsets of n things with at most k; MAX_KEYS + 1: more than that */
-static int64
-count_subsets(int n, int k)
-{
-	double sum = 1;
-	double ways = 1;
-
-	for (int i = 1; i <= k && i <= n; i++)
-	{
-		ways = ways * (n - i + 1) / i;
-		sum += ways;
-	}
-	return sum > MAX_KEYS ? MAX_KEYS + 1 : (int64) (sum + 0.5);
-}
-
-/* keys of the subsets of items[from..] with up to "left" more items */
-static void
-add_keys(const FailpatCombo *combo, int from, int left, uint64 sum,
-		 Datum *keys, int *n)
-{
-	keys[(*n)++] = Int64GetDatum(failpat_match_key(sum));
-	if (left > 0)
-		for (int i = from; i < combo->nitems; i++)
-			add_keys(combo, i + 1, left - 1, sum + combo->items[i].hash, keys,
-					 n);
-}
-
-/*
- * The patterns of any status that have one of these keys (NULL: all that there
- * are), in the current memory context.
- */
-static Match *
-look_up(const Check *check, Datum *keys, int nkeys, int *n)
-{
-	Datum  args[3];
-	char   nulls[3] = {' ', ' ', ' '};
-	Match *list;
-
-	args[0] = (Datum) 0;
-	if (keys != NULL)
-		args[0] =
-			PointerGetDatum(construct_array(keys, nkeys, INT8OID, 8,
-											FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	else
-		nulls[0] = 'n';
-	args[1] = check->source;
-	if (check->source == (Datum) 0)
-		nulls[1] = 'n';
-	args[2] = check->user;
-	if (check->user_isnull)
-		nulls[2] = 'n';
-	if (SPI_execute_plan(keys ? plan_match : plan_scan, args, nulls, true,
-						 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read failure patterns");
-	*n = (int) SPI_processed;
-	list = palloc_array(Match, *n + 1);
-	for (int i = 0; i < *n; i++)
-		read_match(&list[i], SPI_tuptable->vals[i]);
-	SPI_freetuptable(SPI_tuptable);
-	return list;
-}
-
-/* most items that any pattern has: subsets of more need not be looked for */
-static int
-max_items(void)
-{
-	bool  isnull = true;
-	Datum d = (Datum) 0;
-
-	if (SPI_execute_plan(plan_size, NULL, NULL, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read failure patterns");
-	if (SPI_processed == 1)
-		d = column(SPI_tuptable->vals[0], 1, &isnull);
-	SPI_freetuptable(SPI_tuptable);
-	return isnull ? 0 : DatumGetInt32(d);
-}
-
-static Match *
-find_matches(const Check *check, const FailpatCombo *combo, int *n)
-{
-	int64  nkeys = count_subsets(combo->nitems, check->max_items);
-	Datum *keys;
-	int	   filled = 0;
-
-	if (nkeys > MAX_KEYS)
-		return look_up(check, NULL, 0, n);
-	keys = palloc_array(Datum, nkeys);
-	add_keys(combo, 0, check->max_items, 0, keys, &filled);
-	return look_up(check, keys, filled, n);
-}
-
-/* --- alternatives ------------------------------------------------------ */
-
-/* An alternative of a told pattern, as it would be in this combination. */
-typedef struct Option
-{
-	FailpatCombo combo; /* with the alternative in place */
-	int			 item;	/* its item there; -1: nothing takes the place */
-	bool		 bad;
-} Option;
-
-static bool
-text_member(JsonbContainer *object, const char *name, const char **text,
-			int *len)
-{
-	JsonbValue	buffer;
-	JsonbValue *value =
-		getKeyJsonValueFromContainer(object, name, strlen(name), &buffer);
-
-	if (value == NULL || value->type != jbvString)
-		return false;
-	*text = value->val.string.val;
-	*len = value->val.string.len;
-	return true;
-}
-
-static bool
-make_option(Option *option, const FailpatCombo *combo,
-			JsonbContainer *alternative)
-{
-	const char *dim;
-	const char *old;
-	const char *new;
-	int			 dim_len;
-	int			 old_len;
-	int			 new_len;
-	FailpatCombo replaced = {0};
-	JsonbValue	 number;
-
-	option->bad = false;
-	option->item = -1;
-	option->combo = *combo;
-	option->combo.nitems = option->combo.items_cap = 0;
-	option->combo.items = NULL;
-	/* fewer or more values of a set: nothing new is used */
-	if (getKeyJsonValueFromContainer(alternative, "count", 5, &number))
-		return true;
-	if (!text_member(alternative, "dimension", &dim, &dim_len) ||
-		!text_member(alternative, "instead_of", &old, &old_len))
-		return false;
-	failpat_combo_add(&replaced, dim, dim_len, old, old_len);
-	for (int i = 0; i < combo->nitems; i++)
-	{
-		const FailpatItem *item = &combo->items[i];
-
-		if (item->hash != replaced.items[0].hash)
-			failpat_combo_add(&option->combo, item->dim, item->dim_len,
-							  item->value, item->value_len);
-	}
-	if (text_member(alternative, "value", &new, &new_len))
-	{
-		int before = option->combo.nitems;
-
-		failpat_combo_add(&option->combo, dim, dim_len, new, new_len);
-		/* it is in use already: leaving the other out is another matter */
-		if (option->combo.nitems == before)
-			option->bad = true;
-		else
-			option->item = before;
-	}
-	return true;
-}
-
-/*
- * Drop from the told patterns' alternatives those which, in the place of what
- * they stand in for, make the combination meet an active pattern themselves.
- */
-static void
-sift_alternatives(const Check *check, const FailpatCombo *combo, Match **told,
-				  int ntold)
-{
-	int		cap = 16;
-	int		n = 0;
-	Option *options = palloc_array(Option, cap);
-	int64	nkeys = 0;
-	int		filled = 0;
-	Datum  *keys;
-	Match  *others = NULL;
-	int		nothers = 0;
-	int		at = 0;
-
-	for (int t = 0; t < ntold; t++)
-	{
-		JsonbContainer *list;
-
-		if (told[t]->alternatives == NULL ||
-			!JB_ROOT_IS_ARRAY(told[t]->alternatives))
-			continue;
-		list = &told[t]->alternatives->root;
-		for (uint32 i = 0; i < JsonContainerSize(list); i++)
-		{
-			JsonbValue *one = getIthJsonbValueFromContainer(list, i);
-
-			if (n == cap)
-			{
-				cap *= 2;
-				options = repalloc(options, cap * sizeof(Option));
-			}
-			memset(&options[n], 0, sizeof(Option));
-			if (one->type != jbvBinary ||
-				!make_option(&options[n], combo, one->val.binary.data))
-				options[n].bad = true;
-			if (!options[n].bad && options[n].item >= 0)
-				nkeys += count_subsets(options[n].combo.nitems - 1,
-									   check->max_items - 1);
-			n++;
-		}
-	}
-	if (n == 0)
-		return;
-	if (nkeys > MAX_KEYS)
-		others = look_up(check, NULL, 0, &nothers);
-	else if (nkeys > 0)
-	{
-		keys = palloc_array(Datum, nkeys);
-		for (int i = 0; i < n; i++)
-			if (!options[i].bad && options[i].item >= 0)
-			{
-				/* the new item is the last; subsets that have it */
-				FailpatCombo rest = options[i].combo;
-
-				rest.nitems--;
-				add_keys(&rest, 0, check->max_items - 1,
-						 options[i].combo.items[options[i].item].hash, keys,
-						 &filled);
-			}
-		others = look_up(check, keys, filled, &nothers);
-	}
-	for (int i = 0; i < n; i++)
-		for (int j = 0; j < nothers && !options[i].bad; j++)
-		{
-			const FailpatCombo *other = &others[j].combo;
-			bool				through = false;
-
-			if (!others[j].active || options[i].item < 0)
-				continue;
-			for (int k = 0; k < other->nitems && !through; k++)
-				through = other->items[k].hash ==
-						  options[i].combo.items[options[i].item].hash;
-			options[i].bad =
-				through && failpat_combo_meets(&options[i].combo, other, true);
-		}
-
-	/* write the lists anew, where something is dropped */
-	for (int t = 0; t < ntold; t++)
-	{
-		JsonbContainer	*list;
-		JsonbParseState *state = NULL;
-		JsonbValue		*result;
-		uint32			 size;
-
-		if (told[t]->alternatives == NULL ||
-			!JB_ROOT_IS_ARRAY(told[t]->alternatives))
-			continue;
-		list = &told[t]->alternatives->root;
-		size = JsonContainerSize(list);
-		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-		for (uint32 i = 0; i < size; i++, at++)
-			if (!options[at].bad)
-				pushJsonbValue(&state, WJB_ELEM,
-							   getIthJsonbValueFromContainer(list, i));
-		result = pushJsonbValue(&state, WJB_END_ARRAY, NULL);
-		told[t]->alternatives = JsonbValueToJsonb(result);
-	}
-}
-
 /* --- what is told ------------------------------------------------------ */
 
 /* active ones first, then by severity, bounds, rate, age: worst first */
 static int
 compare_matches(const void *left, const void *right)
 {
-	const Match *a = *(Match *const *) left;
-	const Match *b = *(Match *const *) right;
+	const FailpatMatch *a = *(FailpatMatch *const *) left;
+	const FailpatMatch *b = *(FailpatMatch *const *) right;
 
 	if (a->active != b->active)
 		return a->active ? -1 : 1;
@@ -571,31 +96,22 @@ compare_matches(const void *left, const void *right)
 	return a->id < b->id ? -1 : a->id > b->id;
 }
 
-static bool
-same_source(const Match *a, const Match *b)
-{
-	text *x = DatumGetTextPP(a->source);
-	text *y = DatumGetTextPP(b->source);
-
-	return VARSIZE_ANY_EXHDR(x) == VARSIZE_ANY_EXHDR(y) &&
-		   memcmp(VARDATA_ANY(x), VARDATA_ANY(y), VARSIZE_ANY_EXHDR(x)) == 0;
-}
-
 /*
  * Fold what another alert says more about.  A resolved pattern never hides an
  * active one.  Of two that say the same (which differ in nothing but their
  * ids) the first is told.
  */
 static void
-fold(Match **list, int n)
+fold(FailpatMatch **list, int n)
 {
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < n && list[i]->told; j++)
 		{
-			Match *m = list[i];
-			Match *by = list[j];
+			FailpatMatch *m = list[i];
+			FailpatMatch *by = list[j];
 
-			if (i == j || (m->active && !by->active) || !same_source(m, by) ||
+			if (i == j || (m->active && !by->active) ||
+				!failpat_same_source(m, by) ||
 				!failpat_combo_says_more(&by->combo, &m->combo))
 				continue;
 			if (failpat_combo_says_more(&m->combo, &by->combo) && i < j)
@@ -608,50 +124,11 @@ fold(Match **list, int n)
 		list[i]->folded = palloc_array(Datum, n);
 		for (int j = 0; j < n; j++)
 			if (list[i]->told && !list[j]->told &&
-				same_source(list[i], list[j]) &&
+				failpat_same_source(list[i], list[j]) &&
 				failpat_combo_says_more(&list[i]->combo, &list[j]->combo))
 				list[i]->folded[list[i]->nfolded++] =
 					Int64GetDatum(list[j]->id);
 	}
-}
-
-/* fixes of the told patterns, and of their relatives among all matches */
-static void
-read_fixes(Match **told, int ntold, Match *all, int nall)
-{
-	Datum *ids = palloc_array(Datum, (Size) ntold * nall + 1);
-	Datum *relatives = palloc_array(Datum, (Size) ntold * nall + 1);
-	Datum  args[2];
-	int	   n = 0;
-
-	for (int t = 0; t < ntold; t++)
-		for (int i = 0; i < nall; i++)
-			/* patterns of ranges alone have one key, whatever they are of */
-			if (all[i].key == told[t]->key && same_source(&all[i], told[t]) &&
-				(told[t]->combo.nitems > 0 ||
-				 failpat_combo_same_ranges(&all[i].combo, &told[t]->combo)))
-			{
-				ids[n] = Int64GetDatum(told[t]->id);
-				relatives[n++] = Int64GetDatum(all[i].id);
-			}
-	args[0] = PointerGetDatum(
-		construct_array(ids, n, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	args[1] =
-		PointerGetDatum(construct_array(relatives, n, INT8OID, 8,
-										FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	if (SPI_execute_plan(plan_fixes, args, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read fixes");
-	for (uint64 r = 0; r < SPI_processed; r++)
-	{
-		bool  isnull;
-		int64 id = DatumGetInt64(column(SPI_tuptable->vals[r], 1, &isnull));
-		Datum fixes = column(SPI_tuptable->vals[r], 2, &isnull);
-
-		for (int t = 0; t < ntold; t++)
-			if (told[t]->id == id && !isnull)
-				told[t]->fixes = DatumGetJsonbPCopy(fixes);
-	}
-	SPI_freetuptable(SPI_tuptable);
 }
 
 /*
@@ -659,7 +136,7 @@ read_fixes(Match **told, int ntold, Match *all, int nall)
  * the pattern has no such range.
  */
 static bool
-from_segment(const Match *m, const FailpatCombo *combo, double *from)
+from_segment(const FailpatMatch *m, const FailpatCombo *combo, double *from)
 {
 	const FailpatInterval *range =
 		failpat_combo_interval(&m->combo, FAILPAT_POSITION,
@@ -692,8 +169,8 @@ set_float(Datum *values, bool *nulls, int at, double number)
 }
 
 static void
-put_alert(ReturnSetInfo *rsinfo, const Match *m, const FailpatCombo *combo,
-		  int64 ordinal)
+put_alert(ReturnSetInfo *rsinfo, const FailpatMatch *m,
+		  const FailpatCombo *combo, int64 ordinal)
 {
 	Datum  all_values[NCOLS + 1];
 	bool   all_nulls[NCOLS + 1] = {0};
@@ -736,14 +213,14 @@ put_alert(ReturnSetInfo *rsinfo, const Match *m, const FailpatCombo *combo,
 
 /* check one combination; ordinal: its number in a batch, or 0 */
 static void
-check_one(const Check *check, const FailpatCombo *combo, int64 ordinal,
+check_one(const FailpatCheck *check, const FailpatCombo *combo, int64 ordinal,
 		  ReturnSetInfo *rsinfo)
 {
-	int		n;
-	Match  *all = find_matches(check, combo, &n);
-	Match **met = palloc_array(Match *, n + 1);
-	int		nmet = 0;
-	int		ntold = 0;
+	int			   n;
+	FailpatMatch  *all = failpat_find_matches(check, combo, &n);
+	FailpatMatch **met = palloc_array(FailpatMatch *, n + 1);
+	int			   nmet = 0;
+	int			   ntold = 0;
 
 	for (int i = 0; i < n; i++)
 		if ((all[i].active || (check->include_resolved && all[i].resolved)) &&
@@ -754,13 +231,13 @@ check_one(const Check *check, const FailpatCombo *combo, int64 ordinal,
 		}
 	if (nmet == 0)
 		return;
-	qsort(met, nmet, sizeof(Match *), compare_matches);
+	qsort(met, nmet, sizeof(FailpatMatch *), compare_matches);
 	fold(met, nmet);
 	for (int i = 0; i < nmet; i++)
 		if (met[i]->told)
 			met[ntold++] = met[i];
-	sift_alternatives(check, combo, met, ntold);
-	read_fixes(met, ntold, all, n);
+	failpat_sift_alternatives(check, combo, met, ntold, all, n);
+	failpat_read_fixes(met, ntold, all, n);
 	for (int i = 0; i < ntold; i++)
 		put_alert(rsinfo, met[i], combo, ordinal);
 }
@@ -768,7 +245,7 @@ check_one(const Check *check, const FailpatCombo *combo, int64 ordinal,
 /* --- SQL --------------------------------------------------------------- */
 
 static void
-start(FunctionCallInfo fcinfo, Check *check, int source_arg)
+start(FunctionCallInfo fcinfo, FailpatCheck *check, int source_arg)
 {
 	memset(check, 0, sizeof(*check));
 	InitMaterializedSRF(fcinfo, 0);
@@ -782,8 +259,7 @@ start(FunctionCallInfo fcinfo, Check *check, int source_arg)
 		!PG_ARGISNULL(source_arg + 2) && PG_GETARG_BOOL(source_arg + 2);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	make_plans(check->schema);
-	check->max_items = max_items();
+	failpat_check_begin(check);
 }
 
 /* fp_check_combo(combo, workflow, ...): see 70_alerts.sql */
@@ -797,7 +273,7 @@ failpat_check_combo(PG_FUNCTION_ARGS)
 	} named[] = {{ARG_WORKFLOW, "workflow"}, {ARG_MODEL, "model"},
 				 {ARG_LORA, "lora"},		 {ARG_CHARACTER, "character"},
 				 {ARG_AVATAR, "character"},	 {ARG_SCENE_TYPE, "scene_type"}};
-	Check		 check;
+	FailpatCheck check;
 	FailpatCombo combo = {0};
 
 	start(fcinfo, &check, ARG_SOURCE);
@@ -847,7 +323,7 @@ failpat_check_combo(PG_FUNCTION_ARGS)
 Datum
 failpat_check_combos(PG_FUNCTION_ARGS)
 {
-	Check		  check;
+	FailpatCheck  check;
 	Datum		 *values;
 	bool		 *nulls;
 	int			  n;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * alert.h
- *		The setting of alerts, and their sentence.
+ *		The settings of alerts, and their sentence.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -12,7 +12,7 @@
 
 #include "postgres.h"
 
-/* defines failpat.log_alerts */
+/* defines failpat.log_alerts, failpat.severity_... */
 extern void failpat_alert_init(void);
 
 /*

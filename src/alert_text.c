@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * alert_text.c
- *		The sentence of an alert; fp_percent; the setting of the log.
+ *		The sentence of an alert; fp_percent; the settings of the log and of
+ *		severity.
  *
  * Everything is palloc'd in the caller's memory context.  No locks.
  *
@@ -11,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
 #include <math.h>
 
 #include "fmgr.h"
@@ -20,15 +22,54 @@
 #include "utils/guc.h"
 
 #include "alert.h"
+#include "stats/severity.h"
 
 PG_FUNCTION_INFO_V1(failpat_percent);
 
 /* read by fp_log_alert, which is SQL */
 static bool log_alerts = false;
 
+/*
+ * Severities that a refresh finds are kept for all, and in refresh mode sync
+ * a writer's session finds them: so they are no matter of the session's own.
+ */
+static void
+define_severity(const char *name, const char *what, double *band, double most)
+{
+	DefineCustomRealVariable(name, what, NULL, band, *band, 0, most, PGC_SUSET,
+							 0, NULL, NULL, NULL);
+}
+
 void
 failpat_alert_init(void)
 {
+	FpSeverityBands *bands = &fp_severity_bands;
+
+	DefineCustomIntVariable("failpat.severity_min_trials",
+							"Fewer observations are of severity low.", NULL,
+							&bands->min_trials, bands->min_trials, 1, INT_MAX,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	define_severity("failpat.severity_high_rate",
+					"Severity is high from this lower bound of the rate on.",
+					&bands->high_rate, 1);
+	define_severity("failpat.severity_medium_rate",
+					"Severity is medium from this lower bound of the rate on.",
+					&bands->medium_rate, 1);
+	define_severity("failpat.severity_high_ratio",
+					"Severity is high where the lower bound is so many times "
+					"the rate of all, and failpat.severity_high_ratio_rate.",
+					&bands->high_ratio, 1e6);
+	define_severity("failpat.severity_high_ratio_rate",
+					"Least lower bound for failpat.severity_high_ratio.",
+					&bands->high_ratio_rate, 1);
+	define_severity(
+		"failpat.severity_medium_ratio",
+		"Severity is medium where the lower bound is so many times "
+		"the rate of all, and failpat.severity_medium_ratio_rate.",
+		&bands->medium_ratio, 1e6);
+	define_severity("failpat.severity_medium_ratio_rate",
+					"Least lower bound for failpat.severity_medium_ratio.",
+					&bands->medium_ratio_rate, 1);
 	DefineCustomBoolVariable(
 		"failpat.log_alerts",
 		"Records the alerts that fp_log_alert is told of.",

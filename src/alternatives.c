@@ -101,6 +101,57 @@ text_datum(const FpText *text)
 	return PointerGetDatum(cstring_to_text_with_len(text->data, text->len));
 }
 
+static Datum
+jsonb_datum(const char *text)
+{
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
+}
+
+/* a row of the result; number: of the pattern, as the caller counts */
+static void
+put_alternative(ReturnSetInfo *rsinfo, const FpCube *cube,
+				const FpKnownPattern *known, const FpAlternative *one,
+				int number)
+{
+	Datum row[12] = {0};
+	bool  nulls[12] = {0};
+
+	nulls[2] = nulls[3] = nulls[10] = nulls[11] = true;
+	row[0] = Int32GetDatum(number);
+	if (one->item >= 0)
+	{
+		const FpKnownItem *item = &known->items[one->item];
+		const FpDim		  *dim = &cube->dims[item->dim];
+
+		row[1] = text_datum(&dim->name);
+		row[2] = text_datum(&dim->values[item->code - 1]);
+		nulls[2] = false;
+		nulls[3] = one->value == 0;
+		if (one->value != 0)
+			row[3] = text_datum(&dim->values[one->value - 1]);
+	}
+	else
+	{
+		const FpKnownRange *range = &known->ranges[one->range];
+
+		row[1] = text_datum(&cube->dims[range->dim].name);
+		if (range->count)
+			row[10] = jsonb_datum(isfinite(one->max)
+									  ? psprintf("{\"max\": %.0f}", one->max)
+									  : psprintf("{\"min\": %.0f}", one->min));
+		else
+			row[11] = Float8GetDatum(one->max);
+		nulls[range->count ? 10 : 11] = false;
+	}
+	row[4] = BoolGetDatum(one->predicted);
+	row[5] = Int64GetDatum(one->failures);
+	row[6] = Int64GetDatum(one->trials);
+	row[7] = Float8GetDatum(one->rate);
+	row[8] = Float8GetDatum(one->lower);
+	row[9] = Float8GetDatum(one->upper);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row, nulls);
+}
+
 /*
  * fp_find_alternatives(cube, conditions jsonb[], choosable text[], keep), or
  * fp_find_alternatives_summed, of an array of cubes.
@@ -116,7 +167,6 @@ find_alternatives(FunctionCallInfo fcinfo, bool summed)
 	FpKnownPattern		*known;
 	int					*numbers; /* of a known pattern, in conditions */
 	FpAlternatives		*found;
-	FpCountAlternatives *counts;
 	bool				*choosable;
 	Datum				*values;
 	bool				*nulls;
@@ -166,55 +216,8 @@ find_alternatives(FunctionCallInfo fcinfo, bool summed)
 	}
 	found = fp_alternatives(cube, known, nknown, choosable, &options, cx);
 	for (int i = 0; i < found->n; i++)
-	{
-		const FpAlternative *one = &found->list[i];
-		const FpKnownItem	*item = &known[one->pattern].items[one->item];
-		const FpDim			*dim = &cube->dims[item->dim];
-		Datum				 row[11];
-		bool				 row_nulls[11] = {0};
-
-		row[0] = Int32GetDatum(numbers[one->pattern]);
-		row[1] = text_datum(&dim->name);
-		row[2] = text_datum(&dim->values[item->code - 1]);
-		row_nulls[3] = one->value == 0;
-		row[3] =
-			one->value ? text_datum(&dim->values[one->value - 1]) : (Datum) 0;
-		row[4] = BoolGetDatum(one->predicted);
-		row[5] = Int64GetDatum(one->failures);
-		row[6] = Int64GetDatum(one->trials);
-		row[7] = Float8GetDatum(one->rate);
-		row[8] = Float8GetDatum(one->lower);
-		row[9] = Float8GetDatum(one->upper);
-		row_nulls[10] = true;
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row,
-							 row_nulls);
-	}
-	counts =
-		fp_count_alternatives(cube, known, nknown, choosable, &options, cx);
-	for (int i = 0; i < counts->n; i++)
-	{
-		const FpCountAlternative *one = &counts->list[i];
-		const FpKnownRange *range = &known[one->pattern].ranges[one->range];
-		Datum				row[11];
-		bool				row_nulls[11] = {0};
-
-		row[0] = Int32GetDatum(numbers[one->pattern]);
-		row[1] = text_datum(&cube->dims[range->dim].name);
-		row_nulls[2] = row_nulls[3] = true;
-		row[4] = BoolGetDatum(false);
-		row[5] = Int64GetDatum(one->failures);
-		row[6] = Int64GetDatum(one->trials);
-		row[7] = Float8GetDatum(one->rate);
-		row[8] = Float8GetDatum(one->lower);
-		row[9] = Float8GetDatum(one->upper);
-		row[10] = DirectFunctionCall1(
-			jsonb_in,
-			CStringGetDatum(isfinite(one->max)
-								? psprintf("{\"max\": %.0f}", one->max)
-								: psprintf("{\"min\": %.0f}", one->min)));
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row,
-							 row_nulls);
-	}
+		put_alternative(rsinfo, cube, &known[found->list[i].pattern],
+						&found->list[i], numbers[found->list[i].pattern]);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cx);
 	PG_RETURN_NULL();

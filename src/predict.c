@@ -35,6 +35,7 @@
 #endif
 
 #include "prediction.h"
+#include "saved_plan.h"
 #include "stats/interval.h"
 #include "stats/special.h"
 
@@ -81,22 +82,6 @@ static SPIPlanPtr plan_more;	/* and all patterns and pairs; */
 static SPIPlanPtr plan_simple;	/* values by themselves only */
 static Oid		  plans_schema; /* of the extension that they are for */
 
-#define EQ "OPERATOR(pg_catalog.=)"
-
-static SPIPlanPtr
-prepare(const char *sql, int nargs, Oid *types)
-{
-	/* planned once: planning takes longer than running */
-	SPIPlanPtr plan =
-		SPI_prepare_cursor(sql, nargs, types, CURSOR_OPT_GENERIC_PLAN);
-
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare_cursor failed: %s",
-			 SPI_result_code_string(SPI_result));
-	SPI_keepplan(plan);
-	return plan;
-}
-
 static void
 make_plans(Oid schema)
 {
@@ -107,13 +92,14 @@ make_plans(Oid schema)
 	if (plans_schema == schema)
 		return;
 	plans_schema = InvalidOid; /* as long as one of them is missing */
-	plan_model = prepare(
+	plan_model = failpat_prepare(
 		psprintf("SELECT s.source, m.dimensions, m.max_items, m.unmodelled,"
 				 " m.trials, m.failures, m.since, m.until, m.fitted_at,"
 				 " m.jobs"
 				 " FROM %1$s.fp_sources s"
-				 " LEFT JOIN %1$s.fp_models m ON m.source " EQ " s.source"
-				 " WHERE $1 IS NULL OR s.source " EQ " $1"
+				 " LEFT JOIN %1$s.fp_models m ON m.source " FAILPAT_EQ
+				 " s.source"
+				 " WHERE $1 IS NULL OR s.source " FAILPAT_EQ " $1"
 				 " ORDER BY m.source IS NULL LIMIT 2",
 				 s),
 		1, types);
@@ -121,18 +107,21 @@ make_plans(Oid schema)
 		psprintf("SELECT t.term, t.kind, t.conditions, t.since, t.label,"
 				 " t.effect, t.variance, t.trials, t.failures, t.neighbours,"
 				 " t.covariances FROM %s.fp_model_terms t"
-				 " WHERE t.source " EQ " $1 AND (t.key " EQ " ANY ($2)",
+				 " WHERE t.source " FAILPAT_EQ " $1 AND (t.key " FAILPAT_EQ
+				 " ANY ($2)",
 				 s);
-	plan_terms = prepare(psprintf("%s) ORDER BY t.term", columns), 2, types);
-	plan_simple =
-		prepare(psprintf("%s) AND t.kind " EQ " ANY ('{value,member}')"
-						 " ORDER BY t.term",
-						 columns),
-				2, types);
-	plan_more = prepare(psprintf("%s OR t.kind " EQ " ANY ('{pattern,pair}'))"
-								 " ORDER BY t.term",
-								 columns),
-						2, types);
+	plan_terms =
+		failpat_prepare(psprintf("%s) ORDER BY t.term", columns), 2, types);
+	plan_simple = failpat_prepare(psprintf("%s) AND t.kind " FAILPAT_EQ
+										   " ANY ('{value,member}')"
+										   " ORDER BY t.term",
+										   columns),
+								  2, types);
+	plan_more = failpat_prepare(psprintf("%s OR t.kind " FAILPAT_EQ
+										 " ANY ('{pattern,pair}'))"
+										 " ORDER BY t.term",
+										 columns),
+								2, types);
 	plans_schema = schema;
 }
 

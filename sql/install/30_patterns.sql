@@ -58,7 +58,7 @@ RETURNS TABLE (
   p_marginal double precision,
   folded jsonb)
 AS 'MODULE_PATHNAME', 'failpat_sql_patterns'
-LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
+LANGUAGE C STABLE PARALLEL SAFE COST 100000 ROWS 10;
 
 COMMENT ON FUNCTION fp_patterns(failure_cube, integer, double precision, integer, double precision, text, text) IS
 'The failure patterns of a cube, strongest evidence first: combinations of up to max_arity conditions that fail significantly more (direction worse), less (better) or either (both) often than the rest. check names the check whose failures are counted: NULL for any, * for each by itself. p_value is the largest p of all tests that the pattern had to pass (against all others, within each more general combination, within the values of other dimensions, beside the other patterns); p_marginal is that of the first of them alone. same_as: other names of the same observations; folded: what also stands out, but not without this pattern.';
@@ -103,7 +103,7 @@ RETURNS TABLE (
   p_marginal double precision,
   folded jsonb)
 AS 'MODULE_PATHNAME', 'failpat_sql_patterns_stacked'
-LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10;
+LANGUAGE C STABLE PARALLEL SAFE COST 100000 ROWS 10;
 
 COMMENT ON FUNCTION fp_patterns(failure_cube[], integer, double precision, integer, double precision, text, text) IS
 'The failure patterns of several cubes taken together, one for each stratum (a bucket of time, say), which is controlled for. Columns as those of fp_patterns of one cube.';

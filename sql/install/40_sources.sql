@@ -103,7 +103,8 @@ COMMENT ON COLUMN fp_dimensions.key_prefix IS 'its letters in a pattern key; the
 COMMENT ON COLUMN fp_dimensions.label_table IS 'table that gives a value its name';
 COMMENT ON COLUMN fp_dimensions.label_key IS 'column of label_table that is compared with the value';
 COMMENT ON COLUMN fp_dimensions.label_column IS 'column of label_table with the name';
-COMMENT ON COLUMN fp_dimensions.choosable IS 'whether another value can be offered as an alternative';
+COMMENT ON COLUMN fp_dimensions.choosable IS
+    'whether another value can be offered as an alternative; of an ordinal dimension: whether one can stop before a range without an upper end (a scene before segment 6)';
 
 -- Columns are written by number from C: an upgrade may only append some.
 -- observed_at never changes, so no update touches an index (HOT).
@@ -392,7 +393,7 @@ BEGIN
                "character": {"position": 4, "prefix": "c"},
                "avatar": {"position": 4, "prefix": "c", "title": "Character"},
                "scene_type": {"position": 5, "prefix": "st"},
-               "segment_position": {"position": 6, "prefix": "sp", "title": "segment", "kind": "ordinal"}}';
+               "segment_position": {"position": 6, "prefix": "sp", "title": "segment", "kind": "ordinal", "choosable": true}}';
     FOR seen IN
         SELECT a.attname::text AS name, t.typcategory, a.atttypid::regtype AS type
         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid

@@ -535,6 +535,10 @@ CREATE FUNCTION fp_look_state(source text, OUT state text, OUT found_ids bigint[
     LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT md5(concat_ws(' ', s.max_arity, s.alpha, s.min_trials, s.min_risk_ratio, t.backfill_done OR t.looked_through IS NOT NULL,
+            current_setting('failpat.severity_min_trials', true), current_setting('failpat.severity_high_rate', true),
+            current_setting('failpat.severity_medium_rate', true), current_setting('failpat.severity_high_ratio', true),
+            current_setting('failpat.severity_high_ratio_rate', true), current_setting('failpat.severity_medium_ratio', true),
+            current_setting('failpat.severity_medium_ratio_rate', true),
             c.seen, f.found)), f.ids
     FROM fp_sources s JOIN fp_source_state t ON t.source = s.source
     CROSS JOIN LATERAL (

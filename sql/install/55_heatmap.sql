@@ -1,6 +1,7 @@
 -- Heatmaps: two dimensions against each other.
 
--- IMMUTABLE: the same cube and arguments give the same rows.
+-- STABLE: the same cube and arguments give the same rows, but for severity,
+-- whose thresholds are settings.
 CREATE FUNCTION fp_heatmap(
     cube failure_cube,
     row_dim text,
@@ -28,7 +29,7 @@ CREATE FUNCTION fp_heatmap(
     OUT enough_data boolean,
     OUT conditions jsonb)
     RETURNS SETOF record
-    LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 400
+    LANGUAGE c STABLE PARALLEL SAFE ROWS 400
     AS 'MODULE_PATHNAME', 'failpat_heatmap';
 COMMENT ON FUNCTION fp_heatmap(failure_cube, text, text, text, integer, integer, double precision[],
                                double precision[], text, double precision, double precision) IS
@@ -50,7 +51,7 @@ CREATE FUNCTION fp_heatmap_text(
     row_names jsonb DEFAULT NULL,
     col_names jsonb DEFAULT NULL)
     RETURNS SETOF text
-    LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 30
+    LANGUAGE c STABLE PARALLEL SAFE ROWS 30
     AS 'MODULE_PATHNAME', 'failpat_heatmap_text';
 COMMENT ON FUNCTION fp_heatmap_text(failure_cube, text, text, text, integer, integer, double precision[],
                                     double precision[], text, double precision, double precision, boolean, jsonb, jsonb) IS

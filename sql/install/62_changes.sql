@@ -642,10 +642,10 @@ BEGIN
     FOR i IN 1 .. cardinality(seen) LOOP
         r := seen[i];
         IF r.series IS NOT NULL THEN
-            -- Strata are what the work was; what can be chosen (a model, say) is
-            -- a cause. A set belongs to several strata at once.
+            -- Strata are what the work was; what can be chosen (a model, say, but
+            -- for where to stop) is a cause. A set belongs to several strata at once.
             strata := ARRAY(SELECT d.name FROM fp_dimensions d
-                            WHERE d.source = s.source AND d.kind <> 'set' AND NOT d.choosable
+                            WHERE d.source = s.source AND d.kind <> 'set' AND (d.kind = 'ordinal' OR NOT d.choosable)
                               AND d.name IS DISTINCT FROM r.dimension
                               AND coalesce(jsonb_typeof(base -> d.name), 'object') = 'object'
                             ORDER BY d.position);

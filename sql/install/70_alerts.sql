@@ -90,7 +90,7 @@ CREATE TABLE fp_alternatives (
 COMMENT ON TABLE fp_alternatives IS 'what to use instead, per pattern; written by each refresh';
 COMMENT ON COLUMN fp_alternatives.pattern_id IS 'the pattern';
 COMMENT ON COLUMN fp_alternatives.alternatives IS
-    'best first: dimension, instead_of, value (absent: none at all), label, rate, lower, upper, trials, predicted (by the model of fp_predict: the context has no data), sentence';
+    'best first: dimension, instead_of, value (absent: none at all), count (so many values of a set), before (an end before that), label, rate, lower, upper, trials, predicted (by the model of fp_predict: the context has no data), sentence';
 COMMENT ON COLUMN fp_alternatives.computed_at IS 'when they were computed';
 
 CREATE TABLE fp_mutes (
@@ -134,16 +134,16 @@ CREATE FUNCTION fp_find_alternatives(
     cube failure_cube, conditions jsonb[], choosable text[], keep integer DEFAULT 5)
     RETURNS TABLE (pattern integer, dimension text, instead_of text, value text, predicted boolean,
                    failures bigint, trials bigint, rate double precision,
-                   lower double precision, upper double precision, count jsonb)
+                   lower double precision, upper double precision, count jsonb, before double precision)
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100000 AS 'MODULE_PATHNAME', 'failpat_find_alternatives';
 COMMENT ON FUNCTION fp_find_alternatives(failure_cube, jsonb[], text[], integer) IS
-    'values of the choosable dimensions that fail less in the same context than those of the known patterns, best first; pattern is the number in conditions; value NULL: none at all, or, with count, so many values of the set';
+    'values of the choosable dimensions that fail less in the same context than those of the known patterns, or what lies outside of their ranges, best first; pattern is the number in conditions; value NULL: none at all, or, with count, so many values of the set, or, with before, an end before that';
 
 CREATE FUNCTION fp_find_alternatives_summed(
     cubes failure_cube[], conditions jsonb[], choosable text[], keep integer DEFAULT 5)
     RETURNS TABLE (pattern integer, dimension text, instead_of text, value text, predicted boolean,
                    failures bigint, trials bigint, rate double precision,
-                   lower double precision, upper double precision, count jsonb)
+                   lower double precision, upper double precision, count jsonb, before double precision)
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100000 AS 'MODULE_PATHNAME', 'failpat_find_alternatives_summed';
 COMMENT ON FUNCTION fp_find_alternatives_summed(failure_cube[], jsonb[], text[], integer) IS
     'fp_find_alternatives in the sum of cubes, faster than in their rollup';
@@ -219,9 +219,10 @@ BEGIN
     FROM fp_sources s WHERE s.source = fp_compute_alternatives.source;
     -- only what changes is written
     WITH raw AS MATERIALIZED (
-        SELECT ids[f.pattern] AS pattern_id, conds[f.pattern] AS conditions, f.pattern, f.dimension, f.instead_of, f.value, f.count,
+        SELECT ids[f.pattern] AS pattern_id, conds[f.pattern] AS conditions, f.pattern, f.dimension, f.instead_of, f.value, f.count, f.before,
                f.predicted, f.failures, f.trials, coalesce(m.probability, f.rate) AS rate, coalesce(m.lower, f.lower) AS lower,
-               coalesce(m.upper, f.upper) AS upper, row_number() OVER () AS place
+               coalesce(m.upper, f.upper) AS upper,
+               row_number() OVER (ORDER BY f.pattern, f.predicted, coalesce(m.upper, f.upper), f.found) AS place
         FROM (SELECT a.*, row_number() OVER () AS found FROM fp_find_alternatives_summed(cubes, conds, coalesce(choosable, '{}')) a) f
         JOIN failure_patterns p ON p.id = ids[f.pattern]
         -- where the context has no data, what the model says of it
@@ -230,7 +231,6 @@ BEGIN
                                        source => fp_compute_alternatives.source) x
             WHERE f.predicted AND f.value IS NOT NULL) m ON true
         WHERE NOT f.predicted OR m.upper IS NULL OR m.upper < p.rate_lower AND 1.2 * m.probability <= p.failure_rate
-        ORDER BY f.found
     ), named AS MATERIALIZED (
         SELECT v.dimension, v.value, fp_value_label(fp_compute_alternatives.source, v.dimension, v.value) AS label
         FROM (SELECT r.dimension, r.value FROM raw r WHERE r.value IS NOT NULL
@@ -246,10 +246,13 @@ BEGIN
         SELECT f.pattern_id, jsonb_agg(
             jsonb_strip_nulls(jsonb_build_object(
                 'dimension', f.dimension, 'instead_of', f.instead_of, 'value', f.value,
-                'count', f.count, 'label', f.label, 'rate', f.rate, 'lower', f.lower, 'upper', f.upper,
+                'count', f.count, 'before', f.before, 'label', f.label, 'rate', f.rate, 'lower', f.lower, 'upper', f.upper,
                 'failures', f.failures, 'trials', f.trials, 'predicted', f.predicted,
                 'sentence',
-                CASE WHEN f.count -> 'max' = '0' THEN format('Consider going without %s', f.title)
+                CASE WHEN f.before IS NOT NULL AND f.dimension = 'segment_position' THEN
+                         format('Consider ending the scene before %s %s', f.title, f.before)
+                     WHEN f.before IS NOT NULL THEN format('Consider stopping before %s %s', f.title, f.before)
+                     WHEN f.count -> 'max' = '0' THEN format('Consider going without %s', f.title)
                      WHEN f.count IS NOT NULL THEN format('Consider using %s', fp_count_text(f.count, f.title))
                      WHEN f.value IS NOT NULL THEN format('Consider using %s %s instead', f.title, f.label)
                      WHEN f.of_some THEN format('Consider leaving out %s %s', f.title, f.old_label)

@@ -71,23 +71,31 @@ END;
 COMMENT ON FUNCTION fp_api_patterns(bigint, bigint, text, text, text) IS
     'GET /analytics/failure-patterns: highest rate first; row_limit 1 to 100, 20 by default; status NULL: of any';
 
-CREATE FUNCTION fp_api_fixes(pattern_id bigint)
+CREATE FUNCTION fp_api_fix_json(f pattern_fixes)
     RETURNS jsonb
     LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT coalesce(jsonb_agg(jsonb_build_object(
+    SELECT jsonb_build_object(
         'id', f.id, 'pattern_id', f.pattern_id, 'fix_description', f.fix_description,
         'fix_parameters', f.fix_parameters, 'effectiveness', f.effectiveness,
         'reported_by_id', f.reported_by_id,
         'created_at', fp_rfc3339(f.created_at), 'updated_at', fp_rfc3339(f.updated_at),
-        'measured', CASE WHEN e.fix_id IS NOT NULL THEN jsonb_build_object(
+        'measured', (SELECT jsonb_build_object(
             'verdict', e.verdict, 'basis', e.basis, 'ratio', e.ratio, 'lower', e.lower, 'upper', e.upper,
             'with_failures', e.with_failures, 'with_trials', e.with_trials,
             'without_failures', e.without_failures, 'without_trials', e.without_trials,
-            'stopped_working', e.stopped_working) END,
-        'note_ids', f.note_ids) ORDER BY f.created_at DESC, f.id DESC), '[]')
-    FROM pattern_fixes f LEFT JOIN fp_fix_effects e ON e.fix_id = f.id
-    WHERE f.pattern_id = fp_api_fixes.pattern_id;
+            'stopped_working', e.stopped_working) FROM fp_fix_effects e WHERE e.fix_id = f.id),
+        'note_ids', f.note_ids);
+END;
+COMMENT ON FUNCTION fp_api_fix_json(pattern_fixes) IS
+    'a fix as the API shows it; of a row of pattern_fixes, in RETURNING too';
+
+CREATE FUNCTION fp_api_fixes(pattern_id bigint)
+    RETURNS jsonb
+    LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT coalesce(jsonb_agg(fp_api_fix_json(f) ORDER BY f.created_at DESC, f.id DESC), '[]')
+    FROM pattern_fixes f WHERE f.pattern_id = fp_api_fixes.pattern_id;
 END;
 COMMENT ON FUNCTION fp_api_fixes(bigint) IS 'GET /failure-patterns/{id}/fixes: newest first';
 

@@ -3,8 +3,8 @@
  * alternatives.c
  *		What to use instead: values with evidence that they fail less.
  *
- * A task is one item of one pattern whose dimension can be chosen; what is
- * left of the pattern is its context.  Contexts of the same dimensions form a
+ * A task is one item or one range of one pattern whose dimension can be chosen;
+ * what is left of the pattern is its context.  Contexts of the same dimensions form a
  * group; one pass over the cube serves a group, finding the contexts that a
  * cell meets by a trie over their codes.  So the work grows with groups (some
  * dozens) times cells, not with patterns times cells.
@@ -21,6 +21,9 @@
  *-------------------------------------------------------------------------
  */
 #include "mine/standins.h"
+
+#include <math.h>
+
 #include "stats/interval.h"
 
 #define NO_CONTEXT 0xffffffffU
@@ -86,6 +89,8 @@ compare_contexts(const FpContext *a, const FpContext *b)
 
 	if (a->dim != b->dim)
 		return a->dim < b->dim ? -1 : 1;
+	if (a->numbers != b->numbers)
+		return a->numbers ? 1 : -1;
 	if (a->nitems != b->nitems)
 		return a->nitems < b->nitems ? -1 : 1;
 	for (int i = 0; i < a->nitems; i++)
@@ -122,13 +127,15 @@ compare_tasks(const void *left, const void *right)
 		return a->code < b->code ? -1 : 1;
 	if (a->pattern != b->pattern)
 		return a->pattern < b->pattern ? -1 : 1;
-	return a->item < b->item ? -1 : a->item > b->item;
+	if (a->item != b->item)
+		return a->item < b->item ? -1 : 1;
+	return a->range < b->range ? -1 : a->range > b->range;
 }
 
 static bool
 same_group(const FpContext *a, const FpContext *b)
 {
-	if (a->dim != b->dim || a->nitems != b->nitems)
+	if (a->dim != b->dim || a->numbers != b->numbers || a->nitems != b->nitems)
 		return false;
 	for (int i = 0; i < a->nitems; i++)
 		if (a->items[i].dim != b->items[i].dim)
@@ -136,15 +143,81 @@ same_group(const FpContext *a, const FpContext *b)
 	return true;
 }
 
+/* the task of an item of a pattern, or (item is -1) of a range */
+static void
+add_task(FpStandWork *work, int number, int item, int range)
+{
+	const FpKnownPattern *pattern = &work->patterns[number];
+	FpTask				 *task = &work->tasks[work->ntasks++];
+	FpContext			 *raw = &task->raw;
+
+	memset(task, 0, sizeof(*task));
+	task->pattern = number;
+	task->item = item;
+	task->range = range;
+	if (item >= 0)
+	{
+		raw->dim = pattern->items[item].dim;
+		task->code = pattern->items[item].code;
+	}
+	else
+	{
+		raw->dim = pattern->ranges[range].dim;
+		raw->numbers = pattern->ranges[range].count;
+	}
+	for (int j = 0; j < pattern->nitems; j++)
+	{
+		int at = raw->nitems;
+
+		if (j == item)
+			continue;
+		while (at > 0 &&
+			   fp_compare_items(&raw->items[at - 1], &pattern->items[j]) > 0)
+		{
+			raw->items[at] = raw->items[at - 1];
+			at--;
+		}
+		raw->items[at] = pattern->items[j];
+		raw->nitems++;
+	}
+	for (int j = 0; j < pattern->nranges; j++)
+	{
+		int at = raw->nranges;
+
+		if (j == range)
+			continue;
+		while (at > 0 && raw->ranges[at - 1].dim > pattern->ranges[j].dim)
+		{
+			raw->ranges[at] = raw->ranges[at - 1];
+			at--;
+		}
+		raw->ranges[at] = pattern->ranges[j];
+		raw->nranges++;
+	}
+}
+
+/* can something outside of the range be chosen? */
+static bool
+range_is_choosable(const FpKnownRange *range, const bool *choosable)
+{
+	return choosable[range->dim] &&
+		   (range->count || (isinf(range->max) && !isinf(range->min)));
+}
+
 static void
 make_tasks(FpStandWork *work, int n, const bool *choosable)
 {
 	uint64 items = 0;
+	uint64 ranges = 0;
 
 	for (int p = 0; p < n; p++)
+	{
 		items += work->patterns[p].nitems;
-	work->tasks = fp_alloc_array(work->arena, FpTask, items + 1);
+		ranges += work->patterns[p].nranges;
+	}
+	work->tasks = fp_alloc_array(work->arena, FpTask, items + ranges + 1);
 	work->holders = fp_alloc_array(work->arena, FpHolder, items + 1);
+	work->bare = fp_alloc_array(work->arena, int, n + 1);
 	items = 0;
 	for (int p = 0; p < n; p++)
 	{
@@ -153,12 +226,13 @@ make_tasks(FpStandWork *work, int n, const bool *choosable)
 		if (p % CHECK_EVERY == 0)
 			FP_CHECK_INTERRUPTS();
 		check_pattern(work->cube, pattern);
+		if (pattern->nitems == 0)
+			work->bare[work->nbare++] = p;
 		for (int i = 0; i < pattern->nitems; i++)
 		{
 			const FpKnownItem *item = &pattern->items[i];
 			uint64			   key = (uint64) item->dim << 32 | item->code;
 			uint32			   head = fp_words_find(&work->holder_of, key);
-			FpTask			  *task;
 
 			/* in the list of the item's holders, after its head */
 			work->holders[items].pattern = p;
@@ -172,44 +246,12 @@ make_tasks(FpStandWork *work, int n, const bool *choosable)
 				work->holders[head - 1].next = (uint32) items + 1;
 			}
 			items++;
-
-			if (!choosable[item->dim])
-				continue;
-			task = &work->tasks[work->ntasks++];
-			memset(task, 0, sizeof(*task));
-			task->pattern = p;
-			task->item = i;
-			task->code = item->code;
-			task->raw.dim = item->dim;
-			for (int j = 0; j < pattern->nitems; j++)
-			{
-				int at = task->raw.nitems;
-
-				if (j == i)
-					continue;
-				while (at > 0 && fp_compare_items(&task->raw.items[at - 1],
-												  &pattern->items[j]) > 0)
-				{
-					task->raw.items[at] = task->raw.items[at - 1];
-					at--;
-				}
-				task->raw.items[at] = pattern->items[j];
-				task->raw.nitems++;
-			}
-			for (int j = 0; j < pattern->nranges; j++)
-			{
-				int at = task->raw.nranges;
-
-				while (at > 0 &&
-					   task->raw.ranges[at - 1].dim > pattern->ranges[j].dim)
-				{
-					task->raw.ranges[at] = task->raw.ranges[at - 1];
-					at--;
-				}
-				task->raw.ranges[at] = pattern->ranges[j];
-				task->raw.nranges++;
-			}
+			if (choosable[item->dim])
+				add_task(work, p, i, -1);
 		}
+		for (int i = 0; i < pattern->nranges; i++)
+			if (range_is_choosable(&pattern->ranges[i], choosable))
+				add_task(work, p, -1, i);
 	}
 	if (work->ntasks > 1)
 		qsort(work->tasks, work->ntasks, sizeof(FpTask), compare_tasks);
@@ -226,6 +268,8 @@ make_tasks(FpStandWork *work, int n, const bool *choosable)
 			compare_contexts(&task->raw, &work->tasks[t - 1].raw) != 0)
 			work->contexts[work->ncontexts++] = task->raw;
 		task->context = work->ncontexts - 1;
+		if (task->item < 0)
+			continue;
 		/* of two patterns alike the first one's task counts for both */
 		key = (uint64) task->context << 32 | task->code;
 		if (fp_words_find(&work->task_of, key) == 0)
@@ -300,7 +344,12 @@ visit(FpStandWork *work, uint32 number, uint64 cell)
 			return;
 	context->trials += cube->trials[cell];
 	context->failures += cube->failures[cell];
-	if (dim->kind == FP_NOMINAL)
+	if (context->numbers)
+	{
+		count(work, &work->seen, number, fp_set_size(dim, code), cell);
+		return;
+	}
+	if (dim->kind != FP_SET)
 	{
 		count(work, &work->seen, number, code, cell);
 		return;
@@ -515,26 +564,29 @@ fp_alternatives(const FpCube *cube, const FpKnownPattern *patterns, int n,
 		by_context[starts[work.seen.list[i].owner + 1]++] = work.seen.list[i];
 	for (uint32 t = 0; t < work.ntasks; t++)
 	{
-		uint32 c = work.tasks[t].context;
+		uint32		  c = work.tasks[t].context;
+		FpValueCount *counted = by_context + starts[c];
+		uint32		  n_counted = starts[c + 1] - starts[c];
 
 		FP_CHECK_INTERRUPTS();
-		fp_judge_task(&work, t, by_context + starts[c],
-					  starts[c + 1] - starts[c], peers, &all);
+		if (work.tasks[t].item >= 0)
+			fp_judge_task(&work, t, counted, n_counted, peers, &all);
+		else
+			fp_judge_range(&work, t, counted, n_counted, &all);
 	}
 
-	/* the best of each pattern, over its items */
+	/* the best values of each pattern, over its items, among its ranges' */
 	if (all.n > 0)
 	{
-		int run = 0;
+		int kept = 0;
 
 		qsort(all.list, all.n, sizeof(FpAlternative), fp_compare_alternatives);
 		result->list = fp_alloc_array(arena, FpAlternative, all.n);
 		for (uint32 i = 0; i < all.n; i++)
 		{
-			run = i > 0 && all.list[i].pattern == all.list[i - 1].pattern
-					  ? run + 1
-					  : 0;
-			if (run < options->keep)
+			if (i == 0 || all.list[i].pattern != all.list[i - 1].pattern)
+				kept = 0;
+			if (all.list[i].item < 0 || kept++ < options->keep)
 				result->list[result->n++] = all.list[i];
 		}
 	}

@@ -6,7 +6,8 @@
  * For a pattern "LoRA 3 + character 5 at segment 6+" the context of its LoRA
  * is "character 5 at segment 6+".  Another LoRA is an alternative when what
  * was observed of it in that context shows that it fails less often; so is
- * "no LoRA".
+ * "no LoRA".  And so is an end before segment 6, where what was observed of LoRA
+ * 3 + character 5 before segment 6 shows that.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -59,14 +60,24 @@ typedef struct FpAlternativeOptions
 	double confidence; /* of intervals, in (0, 1); 0.95 */
 	double better;	   /* posterior probability that suffices; 0.95 */
 	double min_ratio;  /* >= 1: how many times less it must fail; 1.2 */
-	int	   keep;	   /* most alternatives of one pattern; 5 */
+	int	   keep;	   /* most values of one pattern; 5 */
 } FpAlternativeOptions;
 
 typedef struct FpAlternative
 {
-	int	   pattern; /* number of the pattern */
-	int	   item;	/* the item that it stands in for */
-	uint32 value;	/* of the same dimension; 0: none at all */
+	int pattern; /* number of the pattern */
+
+	/* in the place of an item another value of the same dimension */
+	int	   item;  /* its number, or -1 */
+	uint32 value; /* 0: none at all */
+
+	/*
+	 * In the place of a range (item is -1) what lies outside of it: so many
+	 * members of a set, or the values of an ordinal dimension below max.
+	 */
+	int	   range;
+	double min; /* may be -infinity */
+	double max; /* may be infinity */
 
 	/*
 	 * Observed: counts in the context, rate with Wilson's interval.
@@ -103,19 +114,23 @@ fp_known_range_met(const FpCube *cube, const FpKnownRange *range, uint64 cell)
 extern void fp_alternative_defaults(FpAlternativeOptions *options);
 
 /*
- * Alternatives of each of n known patterns for each of their items whose
- * dimension is choosable[dim] (one flag per dimension of the cube).
+ * Alternatives of each of n known patterns for each of their items and ranges
+ * whose dimension is choosable[dim] (one flag per dimension of the cube).  Of
+ * an ordinal dimension that says that one may stop before a range which has no
+ * upper end.
  *
  * An alternative
  *	- was used, min_trials times at least, in the context itself, or (then
- *	  predicted) elsewhere;
+ *	  predicted; values only) elsewhere;
  *	- fails less: its upper bound lies below the lower bound of the pattern's
- *	  own rate, or its rate, drawn towards those of its peers (shrink.h), is
- *	  lower with probability "better"; and the rate itself is lower by
- *	  min_ratio at least; of a predicted one, the bounds decide alone;
+ *	  own rate, or its rate, drawn towards those of its peers (shrink.h; of a
+ *	  range there are none), is lower with probability "better"; and the rate
+ *	  itself is lower by min_ratio at least; of a predicted one, the bounds
+ *	  decide alone;
  *	- is not bad itself: with it in place, none of the known patterns is met
  *	  through it, wherever their ranges and the context's overlap.
- * Ordered by upper bound, observed before predicted; "keep" of them.
+ * Ordered by upper bound, observed before predicted; "keep" of those that are
+ * values, and all that are in the place of ranges (two of a range at most).
  *
  * The result is in arena, working memory in a child that is gone on return.
  * Errors: FP_ERR_DATA where a pattern does not fit the cube.
@@ -125,35 +140,5 @@ extern FpAlternatives *fp_alternatives(const FpCube			*cube,
 									   const bool				  *choosable,
 									   const FpAlternativeOptions *options,
 									   FpArena					   arena);
-
-/*
- * What to do about a pattern of a number of members: use fewer, or more, in
- * the same context.  min and max: how many then; either may be infinite.
- */
-typedef struct FpCountAlternative
-{
-	int	   pattern;
-	int	   range; /* of the pattern, that it stands in for */
-	double min;
-	double max;
-	int64  trials;
-	int64  failures;
-	double rate, lower, upper;
-} FpCountAlternative;
-
-typedef struct FpCountAlternatives
-{
-	int					n;
-	FpCountAlternative *list; /* by pattern; of one, the fewer first */
-} FpCountAlternatives;
-
-/*
- * Alternatives to the numbers of members of choosable sets: observed ones,
- * with the evidence that fp_alternatives asks for (there are no peers to draw
- * their rates to).
- */
-extern FpCountAlternatives *fp_count_alternatives(
-	const FpCube *cube, const FpKnownPattern *patterns, int n,
-	const bool *choosable, const FpAlternativeOptions *options, FpArena arena);
 
 #endif /* FAILPAT_MINE_ALTERNATIVES_H */

@@ -1,73 +1,97 @@
 /*-------------------------------------------------------------------------
  *
  * fewer.c
- *		What to do about a pattern of a number of members: use fewer, or more.
+ *		What to do about a range: use fewer members of a set, or more, or stop
+ *		before it begins.
  *
- * Patterns of a number are few, so each is looked for in all cells, in one
- * pass over them.
+ * What lies below the range, and for numbers of members what lies above it, is
+ * judged by what was observed of it in the same context; there are no peers to
+ * draw its rate to, and nothing is predicted.
  *
- * Memory: the result in the caller's arena, the rest in a child of it that is
- * gone on return.  No locks.
+ * Memory: what is gathered lies in the work's arena.  No locks.
  *
  * Copyright (c) 2026, the failpat authors
  *
  *-------------------------------------------------------------------------
  */
-#include "mine/alternatives.h"
+#include "mine/standins.h"
 
 #include <math.h>
 
-#include "mine/effects.h"
 #include "stats/interval.h"
 #include "stats/special.h"
 
-/* One range of one pattern, and its context by number of members. */
-typedef struct Numbers
+/* has the pattern a range of the context's dimension that overlaps? */
+static bool
+overlaps(const FpKnownPattern *pattern, int dim, bool numbers, double min,
+		 double max)
 {
-	int			   pattern;
-	int			   range;
-	FpKnownPattern context; /* the pattern, whatever the number */
-	int64		   trials[FP_MAX_SET_MEMBERS + 1];
-	int64		   failures[FP_MAX_SET_MEMBERS + 1];
-} Numbers;
+	for (int i = 0; i < pattern->nranges; i++)
+		if (pattern->ranges[i].dim == dim &&
+			pattern->ranges[i].count == numbers &&
+			pattern->ranges[i].min <= max && min <= pattern->ranges[i].max)
+			return true;
+	return false;
+}
 
-/* the numbers from first to last together, as an alternative */
-static FpCountAlternative
-sum_up(const Numbers *numbers, int first, int last, double z)
+bool
+fp_known_bad_range(const FpStandWork *work, const FpContext *own, bool numbers,
+				   double min, double max)
 {
-	FpCountAlternative sum = {0};
-	FpInterval		   interval;
-
-	for (int k = Max(first, 0); k <= Min(last, FP_MAX_SET_MEMBERS); k++)
+	for (int i = 0; i < work->nbare; i++)
 	{
-		sum.trials += numbers->trials[k];
-		sum.failures += numbers->failures[k];
+		const FpKnownPattern *other = &work->patterns[work->bare[i]];
+
+		if (overlaps(other, own->dim, numbers, min, max) &&
+			fp_context_meets(own, 0, other))
+			return true;
 	}
-	sum.pattern = numbers->pattern;
-	sum.range = numbers->range;
-	sum.min = first > 0 ? first : -INFINITY;
-	sum.max = last < FP_MAX_SET_MEMBERS ? last : INFINITY;
-	if (sum.trials == 0)
-		return sum;
-	sum.rate = (double) sum.failures / (double) sum.trials;
-	interval = fp_wilson_interval(sum.failures, sum.trials, z);
-	sum.lower = interval.lower;
-	sum.upper = interval.upper;
-	return sum;
+	/* who has items has one of the context's, or is not met */
+	for (int i = 0; i < own->nitems; i++)
+	{
+		uint64 key = (uint64) own->items[i].dim << 32 | own->items[i].code;
+		uint32 at = fp_words_find(&work->holder_of, key);
+
+		for (; at != 0; at = work->holders[at - 1].next)
+		{
+			const FpKnownPattern *other =
+				&work->patterns[work->holders[at - 1].pattern];
+
+			if (overlaps(other, own->dim, numbers, min, max) &&
+				fp_context_meets(own, 0, other))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* a part of the context, with its rate once it is counted */
+static void
+finish(FpAlternative *part, double z)
+{
+	FpInterval interval;
+
+	if (part->trials == 0)
+		return;
+	part->rate = (double) part->failures / (double) part->trials;
+	interval = fp_wilson_interval(part->failures, part->trials, z);
+	part->lower = interval.lower;
+	part->upper = interval.upper;
 }
 
 /* mean and variance of the rate, given Jeffreys's prior */
 static double
-posterior(const FpCountAlternative *sum, double *variance)
+posterior(const FpAlternative *part, double *variance)
 {
-	double mean = ((double) sum->failures + 0.5) / ((double) sum->trials + 1);
+	double mean =
+		((double) part->failures + 0.5) / ((double) part->trials + 1);
 
-	*variance += mean * (1 - mean) / ((double) sum->trials + 2);
+	*variance += mean * (1 - mean) / ((double) part->trials + 2);
 	return mean;
 }
 
 static bool
-is_better(const FpCountAlternative *other, const FpCountAlternative *own,
+is_better(const FpAlternative *other, const FpAlternative *own,
 		  const FpAlternativeOptions *options)
 {
 	double variance = 0;
@@ -81,71 +105,57 @@ is_better(const FpCountAlternative *other, const FpCountAlternative *own,
 		   fp_normal_cdf(difference / sqrt(variance)) >= options->better;
 }
 
-FpCountAlternatives *
-fp_count_alternatives(const FpCube *cube, const FpKnownPattern *patterns,
-					  int n, const bool *choosable,
-					  const FpAlternativeOptions *options, FpArena arena)
+void
+fp_judge_range(FpStandWork *work, uint32 number, const FpValueCount *seen,
+			   uint32 nseen, FpGather *all)
 {
-	FpCountAlternatives *result =
-		fp_alloc0_array(arena, FpCountAlternatives, 1);
-	FpArena	 working = fp_arena_create(arena, "failpat numbers of members");
-	int		 nnumbers = 0;
-	Numbers *numbers;
-	double	 z = fp_normal_two_sided(options->confidence);
+	const FpTask	   *task = &work->tasks[number];
+	const FpContext	   *context = &work->contexts[task->context];
+	const FpDim		   *dim = &work->cube->dims[context->dim];
+	const FpKnownRange *range =
+		&work->patterns[task->pattern].ranges[task->range];
+	double		  z = fp_normal_two_sided(work->options->confidence);
+	FpAlternative below = {0};
+	FpAlternative own = {0};
+	FpAlternative above = {0};
+	double		  last;
 
-	for (int p = 0; p < n; p++)
-		for (int i = 0; i < patterns[p].nranges; i++)
-			nnumbers += patterns[p].ranges[i].count;
-	numbers = fp_alloc0_array(working, Numbers, nnumbers + 1);
-	nnumbers = 0;
-	for (int p = 0; p < n; p++)
-		for (int i = 0; i < patterns[p].nranges; i++)
-		{
-			Numbers *one = &numbers[nnumbers];
-
-			if (!patterns[p].ranges[i].count ||
-				!choosable[patterns[p].ranges[i].dim])
-				continue;
-			one->pattern = p;
-			one->range = i;
-			one->context = patterns[p];
-			one->context.ranges[i].min = -INFINITY;
-			one->context.ranges[i].max = INFINITY;
-			nnumbers++;
-		}
-	for (uint64 cell = 0; cell < cube->ncells && nnumbers > 0; cell++)
+	below.pattern = above.pattern = task->pattern;
+	below.item = above.item = -1;
+	below.range = above.range = task->range;
+	for (uint32 i = 0; i < nseen; i++)
 	{
-		if ((cell & 0xfff) == 0)
-			FP_CHECK_INTERRUPTS();
-		for (int i = 0; i < nnumbers; i++)
-		{
-			int	   d = numbers[i].context.ranges[numbers[i].range].dim;
-			uint32 members;
+		double		   value = context->numbers ? (double) seen[i].value
+												: dim->numbers[seen[i].value - 1];
+		FpAlternative *part = value < range->min   ? &below
+							  : value > range->max ? &above
+												   : &own;
 
-			if (!fp_cell_meets(cube, &numbers[i].context, cell))
-				continue;
-			members = fp_set_size(&cube->dims[d], cube->codes[d][cell]);
-			numbers[i].trials[members] += cube->trials[cell];
-			numbers[i].failures[members] += cube->failures[cell];
-		}
+		/* sums of counts of one cube, whose total does not overflow */
+		part->trials += seen[i].trials;
+		part->failures += seen[i].failures;
 	}
-	result->list = fp_alloc_array(arena, FpCountAlternative, 2 * nnumbers + 1);
-	for (int i = 0; i < nnumbers; i++)
+	finish(&below, z);
+	finish(&own, z);
+	finish(&above, z);
+
+	below.min = -INFINITY;
+	if (context->numbers)
 	{
-		const FpKnownRange *range =
-			&patterns[numbers[i].pattern].ranges[numbers[i].range];
-		int first = (int) ceil(fmin(fmax(range->min, 0), 1000));
-		int last = (int) floor(fmin(fmax(range->max, -1), 1000));
-		FpCountAlternative own = sum_up(&numbers[i], first, last, z);
-		FpCountAlternative fewer = sum_up(&numbers[i], 0, first - 1, z);
-		FpCountAlternative more =
-			sum_up(&numbers[i], last + 1, FP_MAX_SET_MEMBERS, z);
-
-		if (is_better(&fewer, &own, options))
-			result->list[result->n++] = fewer;
-		if (is_better(&more, &own, options))
-			result->list[result->n++] = more;
+		/* "at most 2" where the range is "3 or more" */
+		below.max = last = ceil(range->min) - 1;
+		above.min = floor(range->max) + 1;
+		above.max = INFINITY;
 	}
-	fp_arena_delete(working);
-	return result;
+	else
+	{
+		below.max = range->min;
+		last = nextafter(range->min, -INFINITY);
+	}
+	if (is_better(&below, &own, work->options) &&
+		!fp_known_bad_range(work, context, context->numbers, below.min, last))
+		fp_gather(work, all, &below);
+	if (context->numbers && is_better(&above, &own, work->options) &&
+		!fp_known_bad_range(work, context, true, above.min, above.max))
+		fp_gather(work, all, &above);
 }

@@ -20,39 +20,48 @@
 
 #define CHECK_EVERY 8192 /* values between looks at interrupts */
 
-/*
- * Is a known pattern met through this value, in the place of the task's item?
- * Where ranges overlap only in part it is still bad in that part.
- */
+bool
+fp_context_meets(const FpContext *own, uint32 value,
+				 const FpKnownPattern *pattern)
+{
+	bool met = true;
+
+	for (int i = 0; i < pattern->nitems && met; i++)
+	{
+		met = pattern->items[i].dim == own->dim &&
+			  pattern->items[i].code == value;
+		for (int j = 0; j < own->nitems && !met; j++)
+			met = fp_compare_items(&pattern->items[i], &own->items[j]) == 0;
+	}
+	for (int i = 0; i < pattern->nranges && met; i++)
+		for (int j = 0; j < own->nranges && met; j++)
+			if (own->ranges[j].dim == pattern->ranges[i].dim &&
+				own->ranges[j].count == pattern->ranges[i].count)
+				met = own->ranges[j].min <= pattern->ranges[i].max &&
+					  pattern->ranges[i].min <= own->ranges[j].max;
+	return met;
+}
+
+/* Is a known pattern met through this value, in the place of the task's item? */
 static bool
 known_bad(const FpStandWork *work, const FpContext *own, uint32 value)
 {
 	uint32 at;
 
 	if (value == 0)
-		return false; /* no pattern is of using nothing */
+	{
+		/* none of the set but what the context has of it */
+		int members = 0;
+
+		for (int i = 0; i < own->nitems; i++)
+			members += own->items[i].dim == own->dim;
+		return fp_known_bad_range(work, own, true, members, members);
+	}
 	at = fp_words_find(&work->holder_of, (uint64) own->dim << 32 | value);
 	for (; at != 0; at = work->holders[at - 1].next)
-	{
-		const FpKnownPattern *other =
-			&work->patterns[work->holders[at - 1].pattern];
-		bool met = true;
-
-		for (int i = 0; i < other->nitems && met; i++)
-		{
-			met = other->items[i].dim == own->dim &&
-				  other->items[i].code == value;
-			for (int j = 0; j < own->nitems && !met; j++)
-				met = fp_compare_items(&other->items[i], &own->items[j]) == 0;
-		}
-		for (int i = 0; i < other->nranges && met; i++)
-			for (int j = 0; j < own->nranges && met; j++)
-				if (own->ranges[j].dim == other->ranges[i].dim)
-					met = own->ranges[j].min <= other->ranges[i].max &&
-						  other->ranges[i].min <= own->ranges[j].max;
-		if (met)
+		if (fp_context_meets(own, value,
+							 &work->patterns[work->holders[at - 1].pattern]))
 			return true;
-	}
 	return false;
 }
 
@@ -114,11 +123,15 @@ fp_compare_alternatives(const void *left, const void *right)
 		return a->trials > b->trials ? -1 : 1;
 	if (a->item != b->item)
 		return a->item < b->item ? -1 : 1;
+	if (a->range != b->range)
+		return a->range < b->range ? -1 : 1;
+	if (a->max != b->max)
+		return a->max < b->max ? -1 : 1;
 	return a->value < b->value ? -1 : a->value > b->value;
 }
 
-static void
-gather(FpStandWork *work, FpGather *all, const FpAlternative *one)
+void
+fp_gather(FpStandWork *work, FpGather *all, const FpAlternative *one)
 {
 	if (all->n == all->cap)
 	{
@@ -229,7 +242,7 @@ fp_judge_task(FpStandWork *work, uint32 number, const FpValueCount *seen,
 				options->better)
 			continue;
 		if (!known_bad(work, context, one.value))
-			gather(work, all, &one);
+			fp_gather(work, all, &one);
 	}
 	keep_best(all, start, options->keep);
 
@@ -258,7 +271,7 @@ fp_judge_task(FpStandWork *work, uint32 number, const FpValueCount *seen,
 				one.upper < bad.lower &&
 				one.rate * options->min_ratio <= (double) f / (double) n &&
 				!known_bad(work, context, v))
-				gather(work, all, &one);
+				fp_gather(work, all, &one);
 		}
 		keep_best(all, start, options->keep);
 	}

@@ -4,7 +4,8 @@
  *		What the search for alternatives counts, and who judges it.
  *
  * Shared by alternatives.c, which finds contexts and counts what was used in
- * them, and standins.c, which judges the counts.
+ * them, and those who judge the counts: standins.c of values, fewer.c of what
+ * lies outside of ranges.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -16,10 +17,11 @@
 #include "cube/dict.h"
 #include "mine/alternatives.h"
 
-/* What is left of some patterns without one item each. */
+/* What is left of some patterns without one item, or one range, each. */
 typedef struct FpContext
 {
-	int			 dim; /* of the items that are left out */
+	int			 dim;	  /* of the items or ranges that are left out */
+	bool		 numbers; /* a set: they are of how many members it has */
 	int			 nitems;
 	FpKnownItem	 items[FP_KNOWN_MAX_ITEMS]; /* by dim, code */
 	int			 nranges;
@@ -31,21 +33,22 @@ typedef struct FpContext
 	int64 failures;
 } FpContext;
 
-/* The pattern's item whose stand-in is looked for. */
+/* The pattern's item whose stand-in is looked for, or its range. */
 typedef struct FpTask
 {
 	int		  pattern;
-	int		  item;
-	uint32	  code;
+	int		  item;	   /* or -1 */
+	int		  range;   /* if item is -1 */
+	uint32	  code;	   /* of the item; 0 */
 	uint32	  context; /* number of its context */
 	FpContext raw;	   /* until contexts are numbered */
 } FpTask;
 
-/* What was seen of one value (0: none) in a context, or beside a task. */
+/* What was seen of one value in a context, or beside a task. */
 typedef struct FpValueCount
 {
 	uint32 owner;
-	uint32 value;
+	uint32 value; /* code, 0: none; or number of members */
 	int64  trials;
 	int64  failures;
 } FpValueCount;
@@ -78,7 +81,8 @@ typedef struct FpStandWork
 	FpTask	  *tasks;
 	uint32	   ncontexts;
 	FpContext *contexts;
-	FpWordMap  task_of; /* context << 32 | code -> number of the task + 1 */
+	FpWordMap
+		task_of; /* context << 32 | code -> number of the item's task + 1 */
 
 	FpValueCounts seen; /* by context */
 	FpValueCounts
@@ -90,6 +94,8 @@ typedef struct FpStandWork
 
 	FpWordMap holder_of; /* dim << 32 | code -> first holder + 1 */
 	FpHolder *holders;
+	int		  nbare; /* patterns without items */
+	int		 *bare;
 
 	/* the group under way */
 	FpWordMap trie;	 /* node << 32 | code -> child node */
@@ -123,12 +129,36 @@ fp_counted(const FpValueCounts *counts, uint32 owner, uint32 value)
 }
 
 /*
- * The alternatives of a task, from what was counted for its context; the best
- * of them are added to "all".  peers has room for those counts.
+ * Is a pattern met by a context, with this value (0: none) of its dimension
+ * besides?  Where ranges overlap only in part it is met in that part.
+ */
+extern bool fp_context_meets(const FpContext *own, uint32 value,
+							 const FpKnownPattern *pattern);
+
+/*
+ * Is a known pattern met through these values of the context's dimension, or
+ * these numbers of its members, in the place of a range or of an item?
+ */
+extern bool fp_known_bad_range(const FpStandWork *work, const FpContext *own,
+							   bool numbers, double min, double max);
+
+/* adds one to what is being gathered, which lies in the work's arena */
+extern void fp_gather(FpStandWork *work, FpGather *all,
+					  const FpAlternative *one);
+
+/*
+ * The alternatives of a task of an item, from what was counted for its
+ * context; the best of them are added to "all".  peers has room for those
+ * counts.
  */
 extern void fp_judge_task(FpStandWork *work, uint32 number,
 						  const FpValueCount *seen, uint32 nseen,
 						  FpValueCount *peers, FpGather *all);
+
+/* the same of a task of a range */
+extern void fp_judge_range(FpStandWork *work, uint32 number,
+						   const FpValueCount *seen, uint32 nseen,
+						   FpGather *all);
 
 /* by pattern, best first: for qsort */
 extern int fp_compare_alternatives(const void *left, const void *right);

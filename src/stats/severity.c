@@ -11,6 +11,8 @@
  */
 #include "stats/severity.h"
 
+FpSeverityBands fp_severity_bands = {5, 0.5, 0.2, 4, 0.2, 2, 0.05};
+
 /*
  * Every comparison is false for NaN, so an unknown baseline leaves the bands
  * of the rate itself, and an unknown bound is low.
@@ -18,15 +20,16 @@
 FpSeverity
 fp_severity(int64 trials, double lower, double baseline)
 {
-	if (trials < FP_SEVERITY_MIN_TRIALS)
+	const FpSeverityBands *bands = &fp_severity_bands;
+
+	if (trials < bands->min_trials)
 		return FP_SEVERITY_LOW;
-	if (lower >= FP_SEVERITY_HIGH_RATE ||
-		(lower >= FP_SEVERITY_HIGH_RATIO_FLOOR &&
-		 lower >= FP_SEVERITY_HIGH_RATIO * baseline))
+	if (lower >= bands->high_rate || (lower >= bands->high_ratio_rate &&
+									  lower >= bands->high_ratio * baseline))
 		return FP_SEVERITY_HIGH;
-	if (lower >= FP_SEVERITY_MEDIUM_RATE ||
-		(lower >= FP_SEVERITY_MEDIUM_RATIO_FLOOR &&
-		 lower >= FP_SEVERITY_MEDIUM_RATIO * baseline))
+	if (lower >= bands->medium_rate ||
+		(lower >= bands->medium_ratio_rate &&
+		 lower >= bands->medium_ratio * baseline))
 		return FP_SEVERITY_MEDIUM;
 	return FP_SEVERITY_LOW;
 }

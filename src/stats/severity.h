@@ -22,24 +22,28 @@ typedef enum FpSeverity
 	FP_SEVERITY_HIGH
 } FpSeverity;
 
-/* Fewer trials than this are "low": too little to call anything bad. */
-#define FP_SEVERITY_MIN_TRIALS 5
-
 /*
  * Bands.  A rate is judged by its lower confidence bound, never by itself, so
  * that 3 failures of 4 are not worse than 300 of 600.  It is high or medium
  * because it is high in itself (the host platform's 0.5 and 0.2), or because
  * it is many times the baseline and not a trifle.
  */
-#define FP_SEVERITY_HIGH_RATE 0.5
-#define FP_SEVERITY_MEDIUM_RATE 0.2
-#define FP_SEVERITY_HIGH_RATIO 4.0 /* with a lower bound of 0.2 */
-#define FP_SEVERITY_HIGH_RATIO_FLOOR 0.2
-#define FP_SEVERITY_MEDIUM_RATIO 2.0 /* with a lower bound of 0.05 */
-#define FP_SEVERITY_MEDIUM_RATIO_FLOOR 0.05
+typedef struct FpSeverityBands
+{
+	int min_trials;	  /* fewer are "low": too little to call anything bad; 5 */
+	double high_rate; /* 0.5 */
+	double medium_rate;		  /* 0.2 */
+	double high_ratio;		  /* to the baseline: 4, */
+	double high_ratio_rate;	  /* with a lower bound of 0.2 */
+	double medium_ratio;	  /* 2, */
+	double medium_ratio_rate; /* with a lower bound of 0.05 */
+} FpSeverityBands;
+
+/* those in force; the server's settings failpat.severity_... are kept here */
+extern FpSeverityBands fp_severity_bands;
 
 /*
- * Severity of a rate.  trials: behind the rate, 0 or more; lower: lower bound
+ * Severity of a rate, by the bands in force.  trials: behind the rate, 0 or more; lower: lower bound
  * of its confidence interval (Wilson, 95 %, unless the user asked for
  * another); baseline: the rate of all observations, NaN where there is none.
  * Never raises an error; NaN bounds are low.

@@ -17,7 +17,7 @@
 #include "view/palette.h"
 
 /* A cell says enough to be coloured: so many trials, at most so wide. */
-#define FP_HEAT_MIN_TRIALS FP_SEVERITY_MIN_TRIALS
+#define FP_HEAT_MIN_TRIALS 5
 #define FP_HEAT_MAX_WIDTH 0.5
 
 typedef struct FpHeatOptions

@@ -12,7 +12,7 @@ SET search_path = "Fail ""Pat"" ü", tap;
 CREATE ROLE alert_nobody;
 GRANT USAGE ON SCHEMA "Fail ""Pat"" ü", tap TO alert_nobody;
 
-SELECT plan(52);
+SELECT plan(72);
 
 INSERT INTO fp_sources (source) VALUES ('segments'), ('press');
 INSERT INTO fp_dimensions (source, name, kind, position, title, choosable) VALUES
@@ -21,7 +21,7 @@ INSERT INTO fp_dimensions (source, name, kind, position, title, choosable) VALUE
     ('segments', 'lora', 'set', 3, 'LoRA', true),
     ('segments', 'character', 'nominal', 4, 'Character', false),
     ('segments', 'scene_type', 'nominal', 5, 'Scene type', false),
-    ('segments', 'segment_position', 'ordinal', 6, 'segment', false),
+    ('segments', 'segment_position', 'ordinal', 6, 'segment', true),
     ('press', 'tool', 'nominal', 1, 'Tool', true);
 CREATE FUNCTION pg_temp.pattern(id bigint, conditions jsonb, rate double precision, severity text,
                                 status text DEFAULT 'active', source text DEFAULT 'segments') RETURNS void
@@ -136,6 +136,7 @@ INSERT INTO fp_cubes (source, bucket, cube, observations)
 SELECT 'segments', fp_bucket(now(), '1 day'),
        failure_cube(failures::bigint, trials::bigint, dims::jsonb, '{segment_position}'), sum(trials)
 FROM (VALUES
+    (31, 340, '{"lora": ["3"], "character": "5", "model": "1", "segment_position": 2}'),
     (74, 120, '{"lora": ["3"], "character": "5", "model": "1", "segment_position": 6}'),
     (29, 240, '{"lora": ["4"], "character": "5", "model": "1", "segment_position": 7}'),
     (20, 240, '{"lora": ["6"], "character": "5", "model": "1", "segment_position": 7}'),
@@ -151,6 +152,55 @@ SELECT is((SELECT array_agg(a ->> 'value') FROM fp_check_combo(lora => 3, avatar
                   jsonb_array_elements(c.alternatives) a WHERE c.pattern_id = 1),
           '{4,NULL}', 'never what is known to be bad with the rest of the combination');
 SELECT is(fp_compute_alternatives('segments'), 0, 'the same data, nothing written');
+
+-- An end of the scene before the range, where what is left is not bad itself.
+CREATE FUNCTION pg_temp.instead(combo jsonb, scene_length integer DEFAULT NULL) RETURNS text[]
+LANGUAGE sql AS $$
+    SELECT array_agg(CASE WHEN a ? 'before' THEN a ->> 'sentence' ELSE coalesce(a ->> 'value', 'none') END)
+    FROM fp_check_combo($1, scene_length => $2) c, jsonb_array_elements(c.alternatives) a WHERE c.pattern_id = 1
+$$;
+SELECT is(pg_temp.instead('{"lora": "3", "avatar": "5"}'), '{6,4,none}', 'no end before a range where what is left is known to be bad');
+UPDATE failure_patterns SET status = 'resolved' WHERE id IN (5, 9);
+SELECT is(pg_temp.instead('{"lora": "3", "avatar": "5"}'), '{6,4,none}', 'alternatives are those of the last refresh');
+SELECT is(fp_compute_alternatives('segments'), 1, 'the next one');
+SELECT is(pg_temp.instead('{"lora": "3", "avatar": "5"}'), '{6,"Consider ending the scene before segment 6: 9.1 % of 340.",4,none}',
+          'offers an end before it, by upper bound among the others');
+SELECT results_eq($$SELECT a - '{lower,upper,rate}'::text[] FROM fp_check_combo(lora => 3, avatar => 5) c, jsonb_array_elements(c.alternatives) a WHERE a ? 'before'$$,
+    $$VALUES ('{"dimension": "segment_position", "before": 6, "failures": 31, "trials": 340, "predicted": false,
+               "sentence": "Consider ending the scene before segment 6: 9.1 % of 340."}'::jsonb)$$, 'with its figures');
+SELECT is(cardinality(pg_temp.instead('{"lora": "3", "avatar": "5"}', 8)), 4, 'of a scene whose length is told');
+SELECT is(cardinality(pg_temp.instead('{"lora": "3", "avatar": "5", "segment_position": {"min": 3, "max": 9}}')), 4, 'and of a part that begins before');
+SELECT is(pg_temp.instead('{"lora": "3", "avatar": "5", "segment_position": {"min": 6}}'), '{6,4,none}', 'not of a part that begins there');
+SELECT is(pg_temp.instead('{"lora": "3", "avatar": "5", "segment_position": 8}'), '{6,4,none}', 'nor of a segment');
+UPDATE failure_patterns SET status = 'active' WHERE id = 9;
+SELECT is(pg_temp.instead('{"lora": "3", "avatar": "5"}'), '{6,4,none}', 'nor, at once, where a part of what is left has become known to be bad');
+SELECT is(cardinality(pg_temp.instead('{"lora": "3", "avatar": "5", "segment_position": {"min": 5}}')), 4, 'unless that is not meant');
+UPDATE failure_patterns SET status = 'resolved' WHERE id = 9;
+UPDATE fp_dimensions SET choosable = false WHERE name = 'segment_position';
+SELECT fp_compute_alternatives('segments');
+SELECT is(pg_temp.instead('{"lora": "3", "avatar": "5"}'), '{6,4,none}', 'nor where fp_dimensions says that the end cannot be chosen');
+
+-- What is known to be bad: by itself, or with the rest, seen by the check at once and by the next refresh.
+SELECT pg_temp.pattern(21, '{"lora": "4", "character": "5"}', 0.2, 'medium');
+SELECT pg_temp.pattern(22, '{"lora": "6"}', 0.2, 'medium');
+SELECT is((SELECT jsonb_path_query_array(alternatives, '$[*].value') FROM fp_alternatives WHERE pattern_id = 1), '["6", "4"]', 'the alternatives of the last refresh');
+SELECT is(pg_temp.instead('{"lora": "3", "avatar": "5"}'), '{none}', 'are not told once they are known to be bad');
+SELECT fp_compute_alternatives('segments');
+SELECT is((SELECT jsonb_path_query_array(alternatives, '$[*].sentence') FROM fp_alternatives WHERE pattern_id = 1),
+          '["Consider going without LoRA: 10 % of 100."]', 'nor kept by the next one');
+SELECT pg_temp.pattern(23, '{"lora": {"count": {"max": 0}}, "character": "5"}', 0.2, 'medium');
+SELECT is(pg_temp.instead('{"lora": "3", "avatar": "5"}'), NULL, 'using none can be known to be bad too');
+SELECT is(pg_temp.instead('{"lora": ["3", "11"], "avatar": "5"}'), NULL, 'in the place of two as well');
+SELECT fp_compute_alternatives('segments');
+SELECT is((SELECT count(*) FROM fp_alternatives WHERE pattern_id = 1), 0::bigint, 'then nothing is kept');
+DELETE FROM failure_patterns WHERE id IN (21, 22, 23);
+SET failpat.require_confirmed = on;
+UPDATE failure_patterns SET confirmed_at = now() WHERE id = 1;
+SELECT fp_compute_alternatives('segments');
+SELECT pg_temp.pattern(21, '{"lora": "4", "character": "5"}', 0.2, 'medium');
+SELECT is(pg_temp.told('{"lora": "4", "avatar": "5", "segment_position": 9}'), NULL, 'a candidate raises no alert where that is asked for');
+SELECT is(pg_temp.instead('{"lora": "3", "avatar": "5"}'), '{6,none}', 'but is not recommended either');
+RESET failpat.require_confirmed;
 
 -- The log.
 SELECT is(fp_log_alert('{1,2}', '{"lora": "3"}', 'job 1', 11), 0, 'alerts are not logged unless asked to');

@@ -10,7 +10,7 @@ CREATE EXTENSION failpat SCHEMA "Fail ""Pat"" ü";
 SET search_path = "Fail ""Pat"" ü", tap;
 SET timezone = 'Asia/Kolkata'; -- times are in UTC all the same
 
-SELECT plan(42);
+SELECT plan(75);
 
 -- An empty house.
 SELECT is(fp_api_patterns(), '[]', 'no patterns');
@@ -102,6 +102,82 @@ SELECT ok((SELECT bool_and(c ->> 'severity' IN ('low', 'medium', 'high') AND c -
     'with severity and colour');
 SELECT throws_ok($$SELECT fp_api_heatmap('scene_typo', 'avatar')$$, '22023', 'source segments has no dimension "scene_typo"');
 SELECT is(fp_api_heatmap('workflow', 'segment_position') -> 'col_labels', '["6", "7", "10"]', 'positions in the order of numbers');
+
+-- Shapes: each of the platform's fields, in the order of host-platform.md 2.1,
+-- with its type; and which there are besides.
+CREATE FUNCTION pg_temp.shape(object jsonb, keys text[]) RETURNS text[]
+LANGUAGE sql AS $$
+    SELECT array_agg(k || ' ' || coalesce(CASE WHEN jsonb_typeof(object -> k) <> 'number' THEN jsonb_typeof(object -> k)
+                                               WHEN object ->> k ~ '^-?\d+$' THEN 'integer' ELSE 'float' END, 'missing') ORDER BY place)
+    FROM unnest(keys) WITH ORDINALITY u (k, place)
+$$;
+CREATE FUNCTION pg_temp.besides(object jsonb, keys text[]) RETURNS text[]
+LANGUAGE sql AS $$ SELECT array_agg(k ORDER BY k COLLATE "C") FROM jsonb_object_keys(object - keys) k $$;
+\set pattern_keys '{id,pattern_key,description,dimension_workflow_id,dimension_lora_id,dimension_avatar_id,dimension_scene_type_id,dimension_segment_position,failure_count,total_count,failure_rate,severity,last_occurrence,created_at,updated_at}'
+\set pattern_types '{"id integer","pattern_key string","description string","dimension_workflow_id integer","dimension_lora_id integer","dimension_avatar_id integer","dimension_scene_type_id null","dimension_segment_position string","failure_count integer","total_count integer","failure_rate float","severity string","last_occurrence string","created_at string","updated_at string"}'
+\set fix_keys '{id,pattern_id,fix_description,fix_parameters,effectiveness,reported_by_id,created_at,updated_at}'
+\set fix_types '{"id integer","pattern_id integer","fix_description string","fix_parameters object","effectiveness string","reported_by_id integer","created_at string","updated_at string"}'
+SELECT is(pg_temp.shape(fp_api_patterns(1) -> 0, :'pattern_keys'), :'pattern_types', 'Pattern, in a list');
+SELECT is(pg_temp.shape(fp_api_pattern(1), :'pattern_keys'), :'pattern_types', 'Pattern, by its id');
+SELECT is(pg_temp.shape(fp_api_alerts(5, 5, '{"lora": 3}') -> 0, :'pattern_keys'), :'pattern_types', 'Pattern, as an alert');
+SELECT is(pg_temp.shape(fp_api_alerts() -> 0, :'pattern_keys'), :'pattern_types', 'Pattern, as one of the worst');
+SELECT is(pg_temp.besides(fp_api_patterns(1) -> 0, :'pattern_keys'),
+    '{baseline_rate,candidate,conditions,dimension_model_id,rate_lower,rate_upper,source,status}', 'what a pattern has besides');
+SELECT is(pg_temp.besides(fp_api_alerts(5, 5, '{"lora": 3}') -> 0, :'pattern_keys'),
+    '{alternatives,baseline_rate,candidate,conditions,dimension_model_id,fixes,folded,from_segment,message,rate_lower,rate_upper,source,status}', 'what an alert has besides');
+SELECT is(pg_temp.shape(fp_api_fixes(1) -> 0, :'fix_keys'), :'fix_types', 'Fix');
+SELECT is(pg_temp.shape(fp_api_fixes(1) -> 1, '{fix_parameters,effectiveness}'), '{"fix_parameters null","effectiveness null"}', 'what a fix does not have is null');
+SELECT is(pg_temp.besides(fp_api_fixes(1) -> 0, :'fix_keys'), '{measured,note_ids}', 'what a fix has besides');
+SELECT is(pg_temp.shape(fp_api_heatmap(), '{cells,row_labels,col_labels}'), '{"cells array","row_labels array","col_labels array"}', 'Heatmap');
+SELECT is(pg_temp.besides(fp_api_heatmap(), '{cells,row_labels,col_labels}'), NULL, 'and nothing besides');
+SELECT is((SELECT array_agg(DISTINCT s) FROM jsonb_array_elements(fp_api_heatmap() -> 'cells') c,
+                  unnest(pg_temp.shape(c, '{row,col,failure_rate,sample_count,severity}')) s),
+    '{"col string","failure_rate float","row string","sample_count integer","severity string"}', 'cells of it');
+SELECT is(pg_temp.besides(fp_api_heatmap() -> 'cells' -> 0, '{row,col,failure_rate,sample_count,severity}'),
+    '{col_value,color,conditions,enough_data,failure_count,lower,row_value,upper}', 'and what they have besides');
+SELECT is((SELECT array_agg(DISTINCT s) FROM jsonb_array_elements(fp_api_trends(1)) t, unnest(pg_temp.shape(t, '{period,failure_rate,sample_count}')) s),
+    '{"failure_rate float","period string","sample_count integer"}', 'TrendPoint');
+SELECT is(pg_temp.besides(fp_api_trends(1) -> 0, '{period,failure_rate,sample_count}'), '{failure_count,lower,upper}', 'what it has besides');
+SELECT ok((SELECT bool_and(fp_api_heatmap() -> 'row_labels' ? (c ->> 'row') AND fp_api_heatmap() -> 'col_labels' ? (c ->> 'col'))
+           FROM jsonb_array_elements(fp_api_heatmap() -> 'cells') c), 'a cell is found by its labels');
+SELECT is(fp_api_patterns(100, 120), '[]', 'beyond the last page: an empty array');
+SELECT is(fp_api_alerts(99), '[]', 'a workflow of which nothing is known: an empty array');
+SELECT is(fp_api_patterns(NULL, NULL, NULL), fp_api_patterns(), 'NULL is left out');
+SELECT is(fp_api_heatmap(NULL, NULL), fp_api_heatmap(), 'of a heatmap too');
+SELECT is(fp_api_trends(1, NULL), fp_api_trends(1), 'and of a trend');
+
+-- Each endpoint is one statement: those that doc/ shows, prepared as they are.
+\set page `cat doc/alerts-and-fixes.md`
+CREATE TABLE public.endpoints AS
+SELECT r[1] AS endpoint, r[2] AS statement, n
+FROM regexp_matches(:'page', '^\| ((?:GET|POST|PATCH) \S+) \| `([^`]+)` \|', 'gn') WITH ORDINALITY m (r, n);
+CREATE FUNCTION pg_temp.answer(wanted text, arguments text) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+    answer jsonb;
+BEGIN
+    EXECUTE 'PREPARE shown AS ' || (SELECT statement FROM public.endpoints WHERE endpoint = wanted);
+    EXECUTE format('EXECUTE shown(%s)', arguments) INTO answer;
+    DEALLOCATE shown;
+    RETURN answer;
+END
+$$;
+SELECT is((SELECT count(*) FROM public.endpoints), 8::bigint, 'doc/ shows the eight endpoints');
+SELECT is(pg_temp.answer('GET /analytics/failure-patterns', '5, 0, ''medium'''), fp_api_patterns(5, 0, 'medium'), 'patterns');
+SELECT is(pg_temp.answer('GET /analytics/failure-patterns/{id}', '1'), fp_api_pattern(1), 'a pattern');
+SELECT is(pg_temp.answer('GET /analytics/failure-patterns/{id}', '99999'), 'null', 'none: null');
+SELECT is(pg_temp.answer('GET /analytics/failure-heatmap', 'NULL, ''segment_position'''), fp_api_heatmap('workflow', 'segment_position'), 'a heatmap');
+SELECT is(pg_temp.answer('GET /analytics/failure-trends', '1, 90'), fp_api_trends(1, 90), 'a trend');
+SELECT is(pg_temp.answer('GET /analytics/failure-alerts', 'NULL, NULL'), fp_api_alerts(), 'alerts');
+SELECT is(pg_temp.answer('GET /failure-patterns/{id}/fixes', '1'), fp_api_fixes(1), 'fixes');
+SELECT is(pg_temp.shape(pg_temp.answer('POST /failure-patterns/{id}/fixes', '101, ''CFG 6'', ''{"cfg": 6}'', ''improved'', 2'), :'fix_keys'),
+    :'fix_types', 'a new fix, as it is then');
+SELECT is(fp_api_fixes(101) -> 0 ->> 'fix_description', 'CFG 6', 'it is there');
+SELECT is(pg_temp.answer('PATCH /failure-patterns/fixes/{id}/effectiveness', format('''resolved'', %s', fp_api_fixes(101) -> 0 ->> 'id')) ->> 'effectiveness',
+    'resolved', 'a rating');
+SELECT is(pg_temp.answer('PATCH /failure-patterns/fixes/{id}/effectiveness', '''resolved'', 99999'), NULL, 'of a fix that is not there: no row');
+DELETE FROM pattern_fixes WHERE pattern_id = 101;
+
 -- As a role without rights, and with those that doc/ names.
 CREATE ROLE api_reader;
 GRANT USAGE ON SCHEMA "Fail ""Pat"" ü", tap TO api_reader;

@@ -11,7 +11,7 @@ CREATE EXTENSION failpat SCHEMA "Fail ""Pat"" ü";
 \i test/fixtures/prd49_patterns.sql
 SET search_path = "Fail ""Pat"" ü", public, tap;
 
-SELECT plan(56);
+SELECT plan(58);
 
 INSERT INTO users (username, email, password_hash, role_id) VALUES ('ada', 'ada@example.org', '!', 2);
 INSERT INTO assets (name, version, asset_type_id, file_path, file_size_bytes, checksum_sha256)
@@ -128,7 +128,9 @@ SELECT r.* FROM generate_series(1, 40) g, LATERAL (
     SELECT * FROM pg_temp.day(g, 10, 100, '{"lora": ["1"], "character": "1", "segment_position": 1}')
     UNION ALL SELECT * FROM pg_temp.day(g, CASE WHEN g > 20 THEN 6 ELSE 1 END, 10, '{"lora": ["8"], "character": "5", "segment_position": 7}')
     UNION ALL SELECT * FROM pg_temp.day(g, 5, 10, '{"lora": ["7"], "character": "5", "segment_position": 7}')
-    UNION ALL SELECT * FROM pg_temp.day(g, 1, 10, '{"lora": ["6"], "character": "5", "segment_position": 7}')) r;
+    UNION ALL SELECT * FROM pg_temp.day(g, 1, 10, '{"lora": ["6"], "character": "5", "segment_position": 7}')
+    UNION ALL SELECT * FROM pg_temp.day(g, 3, 10, '{"lora": ["9"], "character": "5", "segment_position": 7}')
+    UNION ALL SELECT * FROM pg_temp.day(g, 8, 10, '{"lora": ["10"], "character": "5", "segment_position": 7}')) r;
 INSERT INTO fp_cubes (source, bucket, cube, observations)
 SELECT 'segments', d, failure_cube(f, n, j, '{segment_position}'), sum(n) FROM public.counted GROUP BY d;
 INSERT INTO failure_patterns (id, pattern_key, description, conditions, failure_rate)
@@ -139,7 +141,9 @@ INSERT INTO pattern_fixes (id, pattern_id, fix_description, fix_parameters, effe
     (901, 201, 'CFG', '{"cfg": 6}', NULL, 2, now() - interval '20 days'),
     (902, 202, 'LoRA 6 instead', '{"lora": "6"}', NULL, 2, now() - interval '20 days'),
     (903, 202, 'Pray', NULL, 'resolved', 2, now() - interval '20 days'),
-    (904, 202, 'LoRA 99 instead', '{"lora": "99"}', NULL, 2, now());
+    (904, 202, 'LoRA 99 instead', '{"lora": "99"}', NULL, 2, now()),
+    (905, 202, 'LoRA 9 instead', '{"lora": "9"}', NULL, 2, now()),
+    (906, 202, 'LoRA 10 instead', '{"lora": "10"}', NULL, 2, now());
 SELECT fp_measure_fixes('segments');
 SELECT is((SELECT row(basis, without_failures, without_trials, with_failures, with_trials, verdict)::text FROM fp_fix_effects WHERE fix_id = 901),
           '(time,120,200,19,190,resolved)', 'by time: before against after, the day itself left out');
@@ -147,9 +151,11 @@ SELECT is((SELECT row(basis, without_failures, without_trials, with_failures, wi
           '(parameters,200,400,40,400,resolved)', 'by its parameters: what used them against what did not');
 SELECT is((SELECT row(verdict, lower < 1, upper > 1)::text FROM fp_fix_effects WHERE fix_id = 903), '(no_effect,t,t)', 'what did nothing');
 SELECT is((SELECT row(basis, with_trials, verdict, ratio)::text FROM fp_fix_effects WHERE fix_id = 904), '(parameters,0,"too early",)', 'what nobody has tried yet');
+SELECT is((SELECT row(basis, with_failures, with_trials, verdict)::text FROM fp_fix_effects WHERE fix_id = 905), '(parameters,120,400,improved)', 'what helps, and leaves more than the others have');
+SELECT is((SELECT row(basis, with_failures, with_trials, verdict)::text FROM fp_fix_effects WHERE fix_id = 906), '(parameters,320,400,worse)', 'what makes it worse');
 SELECT is(fp_measure_fixes('segments'), 0, 'the same data, nothing written');
 SELECT is((SELECT array_agg(f ->> 'id') FROM fp_check_combo(lora => 7, avatar => 5, source => 'segments') c, jsonb_array_elements(c.fixes) f
-           WHERE c.pattern_id = 202), '{902,904,903}', 'alerts have what was measured to help first');
+           WHERE c.pattern_id = 202), '{902,905,904,903,906}', 'alerts have what was measured to help first');
 SELECT is((SELECT f ->> 'related' FROM fp_check_combo(lora => 7, avatar => 5, source => 'segments') c, jsonb_array_elements(c.fixes) f
            WHERE f ->> 'id' = '902'), NULL, 'fixes of its own are not marked');
 

@@ -9,7 +9,7 @@ CREATE SCHEMA "Fail ""Pat"" ü";
 CREATE EXTENSION failpat SCHEMA "Fail ""Pat"" ü";
 SET search_path = "Fail ""Pat"" ü", tap;
 
-SELECT plan(9);
+SELECT plan(11);
 
 INSERT INTO fp_sources (source, created_at) VALUES ('segments', now() - interval '60 days');
 INSERT INTO failure_patterns (id, pattern_key, description, conditions, failure_rate, baseline_rate, first_detected_at, status)
@@ -46,5 +46,12 @@ SELECT ok((SELECT value BETWEEN 0.7 AND 0.75 AND lower BETWEEN 0.3 AND 0.5 AND u
 INSERT INTO pattern_fixes (pattern_id, fix_description, reported_by_id) VALUES (1, 'a', 1), (1, 'b', 1), (4, 'c', 1);
 SELECT is((SELECT row(round(value::numeric, 3), n, met)::text FROM fp_success_metrics() WHERE metric = 'patterns_with_fix'), '(0.333,3,f)',
           'share of active and resolved patterns with a fix');
+SELECT results_eq($$SELECT lower, upper FROM fp_success_metrics() WHERE metric = 'patterns_with_fix'$$,
+                  'SELECT (r).lower, (r).upper FROM fp_rate_ci(1, 3) r', 'with the interval of 1 of 3');
+-- A second detection: LoRA 4, five failures at once, an hour before it was detected.
+INSERT INTO fp_observations (source, obs_key, source_key, observed_at, failed, failed_checks, dims, changed_at)
+SELECT 'segments', 'e' || g, 'e' || g, now() - interval '20 days 1 hour', true, '{}', '{"lora": ["4"]}', now() FROM generate_series(1, 5) g;
+SELECT is((SELECT row(round(value::numeric, 2), round(lower::numeric, 2), round(upper::numeric, 2), n)::text FROM fp_success_metrics() WHERE metric = 'detection_hours'),
+          '(22.50,3.15,41.85,2)', 'of two detections the median, and 5th and 95th percentile');
 SELECT is((SELECT n FROM fp_success_metrics('elsewhere') WHERE metric = 'patterns_with_fix'), 0::bigint, 'of a source');
 SELECT * FROM finish();

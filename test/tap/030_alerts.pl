@@ -1,5 +1,5 @@
-# Alerts on a hot standby, by a role without rights; patterns with their fixes,
-# notes and mutes through dump and restore.
+# Alerts, predictions and the API's answers on a hot standby; patterns with their
+# fixes, notes and mutes through dump and restore.
 use strict;
 use warnings;
 
@@ -29,6 +29,12 @@ $primary->safe_psql('postgres', q{
 		(2, 'l:3', 'LoRA three fails', '{"lora": "3"}', 100, 0.4), (3, 'l:9', 'LoRA 9 fails', '{"lora": "9"}', 100, 0.4);
 	SELECT fp_record_fix(1, 'CFG 6', NULL, 7);
 	SELECT fp_mute(3, 11);
+	CREATE TABLE public.runs AS SELECT n AS source_key, n::text AS obs_key, now() - n / 4 % 20 * interval '1 day' AS observed_at,
+		n * 2654435761 % 1000 < CASE WHEN n % 4 = 3 THEN 400 ELSE 100 END AS failed, '{}'::text[] AS failed_checks,
+		n % 4 AS tool, n % 5 AS "character", n / 4 AS job FROM generate_series(1::bigint, 3000) n;
+	SELECT setval('failure_patterns_id_seq', 100); -- beyond those made by hand
+	SELECT fp_attach('runs', 'public.runs');
+	CALL fp_refresh('runs');
 });
 my $check = q{SELECT string_agg(c.pattern_id || ' ' || jsonb_array_length(c.fixes), ',')
 	FROM "Fail ""Pat"" ü".fp_check_combo(lora => ARRAY[3, 9], model => 2, for_user => 11) c};
@@ -43,6 +49,14 @@ $standby->start;
 $primary->wait_for_catchup($standby);
 is($standby->safe_psql('postgres', $check, extra_params => [ '-U', 'reader' ]),
 	'1 1', 'the same on a hot standby');
+my $ask = q{SET search_path = "Fail ""Pat"" ü";
+	SELECT probability, lower, upper, contributions FROM fp_predict('{"tool": 3}', source => 'runs');
+	SELECT pass_probability, verdict, instead FROM fp_retry_advice('{"tool": 3}', source => 'runs');
+	SELECT fp_api_patterns(), fp_api_pattern(1), fp_api_fixes(1), fp_api_alerts(combo => '{"tool": 3}'), fp_api_alerts();
+	SELECT fp_api_trends(id), fp_api_heatmap('tool', 'avatar', source => 'runs') FROM failure_patterns WHERE source = 'runs';};
+my $answers = $primary->safe_psql('postgres', $ask);
+like($answers, qr/^0\.[34].*Tool 3 fails: .*"sample_count"/s, 'predictions, advice and the answers of the API');
+is($standby->safe_psql('postgres', $ask), $answers, 'the same on a hot standby');
 is($standby->safe_psql('postgres',
 		q{SET failpat.log_alerts = on; SELECT "Fail ""Pat"" ü".fp_log_alert('{1}')}),
 	'0', 'which logs nothing and raises nothing');

@@ -27,5 +27,21 @@ main(void)
 		   strcmp(fp_severity_name(FP_SEVERITY_MEDIUM), "medium") == 0 &&
 		   strcmp(fp_severity_name(FP_SEVERITY_HIGH), "high") == 0,
 	   "the host platform's words");
+
+	/* other bands */
+	fp_severity_bands = (FpSeverityBands){20, 0.7, 0.3, 8, 0.4, 5, 0.1};
+	ok(fp_severity(19, 0.9, 0.1) == FP_SEVERITY_LOW &&
+		   fp_severity(20, 0.9, 0.1) == FP_SEVERITY_HIGH,
+	   "as many trials as asked for");
+	ok(fp_severity(100, 0.7, 0.5) == FP_SEVERITY_HIGH &&
+		   fp_severity(100, 0.69, 0.5) == FP_SEVERITY_MEDIUM &&
+		   fp_severity(100, 0.29, 0.2) == FP_SEVERITY_LOW,
+	   "as high as asked for");
+	ok(fp_severity(100, 0.4, 0.05) == FP_SEVERITY_HIGH &&
+		   fp_severity(100, 0.39, 0.0001) == FP_SEVERITY_MEDIUM &&
+		   fp_severity(100, 0.25, 0.05) == FP_SEVERITY_MEDIUM &&
+		   fp_severity(100, 0.25, 0.051) == FP_SEVERITY_LOW &&
+		   fp_severity(100, 0.09, 0.001) == FP_SEVERITY_LOW,
+	   "as many times as asked for, from as much on");
 	return unit_done();
 }
