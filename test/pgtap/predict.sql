@@ -13,7 +13,7 @@ SET search_path = "Fail ""Pat"" ü", tap;
 CREATE ROLE predict_nobody;
 GRANT USAGE ON SCHEMA "Fail ""Pat"" ü", tap TO predict_nobody;
 
-SELECT plan(38);
+SELECT plan(46);
 
 -- 4,000 segments over 20 days: LoRA 3 fails three times as often as others
 CREATE TABLE public.segments AS
@@ -77,6 +77,28 @@ SELECT ok(p.upper - p.lower < 0.5 AND p.probability BETWEEN 0 AND 1, 'a set that
 FROM fp_predict('{"lora": []}') p;
 SELECT is((SELECT count(*) FROM fp_predict(confidence => NULL)), 1::bigint, 'a confidence that is NULL is the usual one');
 SELECT throws_ok($$SELECT * FROM fp_retry_advice(lora => 3, failures => NULL)$$, '22023', 'failures must be 0 or more, not NULL', 'failures that are NULL');
+
+-- Is another attempt worth it?
+CREATE TEMP TABLE advice AS SELECT * FROM fp_retry_advice(lora => 3);
+SELECT is((SELECT row(basis, repeats)::text FROM advice), '(jobs,0)', 'without a repeated combination: how alike other segments of a job are');
+SELECT is((SELECT row(retry, verdict)::text FROM advice), '(t,stochastic)', 'what mostly passes passes again');
+SELECT results_eq($$SELECT r.retry FROM advice a, unnest(ARRAY[0.999, 1.001]) WITH ORDINALITY c (share, n),
+                         fp_retry_advice(lora => 3, cost_ratio => a.pass_probability * c.share) r ORDER BY n$$,
+                  'VALUES (true), (false)', 'it is tried again while an attempt costs no more than what it promises');
+SELECT ok((SELECT bool_and(less IS NULL OR stop_after <= less) AND max(stop_after) > min(stop_after) AND min(stop_after) = 0
+           FROM (SELECT r.stop_after, lag(r.stop_after) OVER (ORDER BY cost) AS less
+                 FROM unnest(ARRAY[0.05, 0.4, 0.6, 0.8, 1.5]) cost, fp_retry_advice(lora => 3, cost_ratio => cost) r) c),
+          'the dearer an attempt, the sooner it ends');
+SELECT ok((SELECT NOT retry AND pass_within = 0 AND sentence LIKE '%; no attempts are left%' FROM fp_retry_advice(lora => 3, failures => 3, max_attempts => 3)),
+          'no attempt is left');
+SELECT ok((SELECT pass_within > pass_probability AND expected_attempts > 1 FROM advice), 'two attempts pass rather than one');
+-- the same model, had attempts been as alike as can be, and had nothing been known of that
+CREATE TEMP TABLE as_it_was AS SELECT source, attempts FROM fp_models;
+UPDATE fp_models SET attempts = jsonb_set(attempts, '{weights}', to_jsonb(array_fill(0, ARRAY[23]) || 1));
+SELECT is((SELECT row(verdict, retry, stop_after)::text FROM fp_retry_advice(lora => 3, failures => 1)), '(systematic,f,1)', 'what always fails again is systematic');
+UPDATE fp_models SET attempts = jsonb_set(attempts, '{weights}', to_jsonb(array_fill(1.0 / 24, ARRAY[24])));
+SELECT is((SELECT verdict FROM fp_retry_advice(lora => 3, failures => 1)), 'unclear', 'where it may be either, that is said');
+UPDATE fp_models m SET attempts = a.attempts FROM as_it_was a WHERE a.source = m.source;
 
 -- Hostile combinations are refused as what they are.
 SELECT throws_ok($$SELECT * FROM fp_predict('"lora"')$$, '22023', NULL, 'not an object');
