@@ -188,7 +188,7 @@ put_alert(ReturnSetInfo *rsinfo, const FailpatMatch *m,
 	values[COL_MESSAGE] = CStringGetTextDatum(
 		failpat_alert_message(m->description, m->resolved, m->of_segments,
 							  m->trials, m->rate, m->lower, m->upper,
-							  m->elsewhere));
+							  m->elsewhere, m->caveat));
 	set_float(values, nulls, COL_RATE, m->rate);
 	set_float(values, nulls, COL_LOWER, m->lower);
 	set_float(values, nulls, COL_UPPER, m->upper);

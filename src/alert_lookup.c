@@ -70,7 +70,7 @@ make_plans(Oid schema)
 		"          OR m.until OPERATOR(pg_catalog.>) pg_catalog.now())),"
 		" EXISTS (SELECT FROM %1$s.fp_dimensions d"
 		"   WHERE d.source " FAILPAT_EQ " p.source AND d.name " FAILPAT_EQ
-		"     'segment_position')"
+		"     'segment_position'), p.caveat"
 		" FROM %1$s.failure_patterns p"
 		" WHERE ($2 IS NULL OR p.source " FAILPAT_EQ " $2)",
 		s);
@@ -167,6 +167,8 @@ read_match(FailpatMatch *m, HeapTuple row)
 	m->alternatives = isnull ? NULL : DatumGetJsonbPCopy(d);
 	m->muted = DatumGetBool(column(row, 15, &isnull));
 	m->of_segments = DatumGetBool(column(row, 16, &isnull));
+	d = column(row, 17, &isnull);
+	m->caveat = isnull ? NULL : TextDatumGetCString(d);
 	for (int i = 0; i < m->combo.nitems; i++)
 		m->key += (int64) m->combo.items[i].hash;
 	m->key = failpat_match_key((uint64) m->key);

@@ -33,6 +33,7 @@ typedef struct FailpatMatch
 	Datum		 source; /* text */
 	Datum		 status; /* text */
 	char		*description;
+	char		*caveat; /* or NULL */
 	Jsonb		*conditions;
 	FailpatCombo combo;
 	int64		 key;

@@ -111,7 +111,7 @@ failpat_percent(PG_FUNCTION_ARGS)
 char *
 failpat_alert_message(const char *description, bool resolved, bool of_segments,
 					  int64 trials, double rate, double lower, double upper,
-					  double elsewhere)
+					  double elsewhere, const char *caveat)
 {
 	StringInfoData text;
 
@@ -136,5 +136,7 @@ failpat_alert_message(const char *description, bool resolved, bool of_segments,
 		appendStringInfoString(&text, " % elsewhere");
 	}
 	appendStringInfoChar(&text, '.');
+	if (caveat != NULL)
+		appendStringInfo(&text, " %s", caveat);
 	return text.data;
 }

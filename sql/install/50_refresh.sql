@@ -83,6 +83,7 @@ CREATE TABLE failure_patterns (
     last_occurrence timestamptz,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
+    caveat text,
     CONSTRAINT failure_patterns_key UNIQUE (pattern_key)
 );
 CREATE INDEX failure_patterns_source ON failure_patterns (source, status);
@@ -128,6 +129,8 @@ COMMENT ON COLUMN failure_patterns.confirmed_at IS 'when that evidence sufficed;
 COMMENT ON COLUMN failure_patterns.last_occurrence IS 'newest failure that it matches';
 COMMENT ON COLUMN failure_patterns.created_at IS 'when the row was made';
 COMMENT ON COLUMN failure_patterns.updated_at IS 'when the row last changed';
+COMMENT ON COLUMN failure_patterns.caveat IS
+    'what went with it so much that it may be the cause as well, in words; NULL where there is no such thing';
 
 CREATE TABLE pattern_fixes (
     id bigserial PRIMARY KEY,

@@ -194,6 +194,35 @@ COMMENT ON FUNCTION fp_count_evidence(text, timestamptz) IS
     'counts the buckets that have closed as evidence for or against each candidate, each bucket once';
 REVOKE ALL ON FUNCTION fp_count_evidence(text, timestamptz) FROM PUBLIC;
 
+-- What the confounders of a pattern, as fp_patterns has them, leave open.
+CREATE FUNCTION fp_caveat(source text, confounders jsonb)
+    RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    known jsonb; -- as conditions: values that most of its observations have
+    names text[];
+BEGIN
+    SELECT jsonb_object_agg(c.value ->> 'dimension', c.value -> 'value') INTO known
+    FROM jsonb_array_elements(confounders) c
+    JOIN fp_dimensions d ON d.source = fp_caveat.source AND d.name = c.value ->> 'dimension' AND d.kind <> 'ordinal'
+    WHERE c.value ->> 'verdict' = 'not identifiable' AND c.value -> 'value' NOT IN ('null', '[]')
+      AND (c.value ->> 'share')::double precision >= 0.5;
+    IF known IS NOT NULL THEN
+        names := ARRAY[regexp_replace(fp_pattern_text(known, fp_condition_words(fp_caveat.source, known)), ' fails$', '')];
+    END IF;
+    SELECT names || array_agg(format('certain values of %s', d.title) ORDER BY d.position) INTO names
+    FROM jsonb_array_elements(confounders) c
+    JOIN fp_dimensions d ON d.source = fp_caveat.source AND d.name = c.value ->> 'dimension'
+    WHERE c.value ->> 'verdict' = 'not identifiable' AND NOT coalesce(known ? d.name, false);
+    RETURN 'Mostly used with ' || array_to_string(nullif(names, '{}'), ' and ') || ': which of them is the cause cannot be told.';
+END
+$fn$;
+COMMENT ON FUNCTION fp_caveat(text, jsonb) IS
+    'what the confounders of a pattern, as fp_patterns has them, leave open, in words; NULL where they leave nothing open';
+
 -- A look. The last one of a refresh (final) sees everything and sets what is
 -- shown; those before it, in a replay, only promote candidates.
 CREATE FUNCTION fp_look(source text, through timestamptz, final boolean)
@@ -256,14 +285,14 @@ BEGIN
             INSERT INTO failure_patterns AS f (id, source, pattern_key, description, conditions,
                 dimension_workflow_id, dimension_model_id, dimension_lora_id, dimension_character_id, dimension_scene_type_id,
                 dimension_segment_position, failure_count, total_count, failure_rate, rate_lower, rate_upper, baseline_rate,
-                risk_ratio, rr_lower, rr_upper, p_value, q_value, severity, status, first_detected_at)
+                risk_ratio, rr_lower, rr_upper, p_value, q_value, severity, caveat, status, first_detected_at)
             VALUES (pid, src.source, key, sentence, p.cond,
                 fp_condition_id(p.cond, 'workflow'), fp_condition_id(p.cond, 'model'), fp_condition_id(p.cond, 'lora'),
                 coalesce(fp_condition_id(p.cond, 'character'), fp_condition_id(p.cond, 'avatar')), fp_condition_id(p.cond, 'scene_type'),
                 CASE WHEN p.cond ? 'segment_position' THEN
                     regexp_replace(fp_pattern_key(jsonb_build_object('segment_position', p.cond -> 'segment_position')), '^sp:', '') END,
                 least(p.failures, 2147483647), least(p.trials, 2147483647), p.rate, p.lower, p.upper, p.baseline_rate,
-                p.risk_ratio, p.rr_lower, p.rr_upper, p.p_value, p.q_value, p.severity,
+                p.risk_ratio, p.rr_lower, p.rr_upper, p.p_value, p.q_value, p.severity, fp_caveat(src.source, p.confounders),
                 CASE WHEN final THEN 'active' ELSE 'inactive' END, clock_timestamp())
             ON CONFLICT (id) DO UPDATE SET
                 pattern_key = excluded.pattern_key, description = excluded.description, conditions = excluded.conditions,
@@ -274,7 +303,7 @@ BEGIN
                 failure_count = excluded.failure_count, total_count = excluded.total_count, failure_rate = excluded.failure_rate,
                 rate_lower = excluded.rate_lower, rate_upper = excluded.rate_upper, baseline_rate = excluded.baseline_rate,
                 risk_ratio = excluded.risk_ratio, rr_lower = excluded.rr_lower, rr_upper = excluded.rr_upper,
-                p_value = excluded.p_value, q_value = excluded.q_value, severity = excluded.severity,
+                p_value = excluded.p_value, q_value = excluded.q_value, severity = excluded.severity, caveat = excluded.caveat,
                 status = CASE f.status WHEN 'inactive' THEN 'active' ELSE f.status END;
         END IF;
         INSERT INTO fp_evidence AS e (pattern_id, conditions, inflation, shown)

@@ -48,7 +48,7 @@ BEGIN ATOMIC
         'created_at', fp_rfc3339(p.created_at), 'updated_at', fp_rfc3339(p.updated_at),
         'dimension_model_id', p.dimension_model_id, 'conditions', p.conditions, 'status', p.status,
         'rate_lower', p.rate_lower, 'rate_upper', p.rate_upper, 'baseline_rate', p.baseline_rate,
-        'candidate', p.confirmed_at IS NULL, 'source', p.source);
+        'candidate', p.confirmed_at IS NULL, 'source', p.source, 'caveat', p.caveat);
 END;
 COMMENT ON FUNCTION fp_api_pattern_json(failure_patterns) IS 'a pattern as the API shows it';
 

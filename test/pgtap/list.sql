@@ -10,7 +10,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET LOCAL search_path = failpat, public, tap;
-SELECT plan(66);
+SELECT plan(69);
 
 -- Days are counted from the newest complete one, day 0, back: -1, -2, ...
 CREATE TABLE runs (
@@ -236,6 +236,10 @@ SELECT work('alias', -60, -31, 60, $$l = '3'$$, 0.5);
 UPDATE runs SET ch = CASE WHEN lora = '{3}' THEN '2' WHEN ch = '2' THEN '0' ELSE ch END WHERE what = 'alias';
 SELECT refresh('alias');
 CREATE TEMP TABLE alias AS SELECT * FROM failure_patterns WHERE source = 'alias' AND status = 'active';
+SELECT is((SELECT caveat FROM alias), (SELECT 'Mostly used with ' || CASE pattern_key WHEN 'alias/l:3' THEN 'Ch 2' ELSE 'LoRA 3' END
+                                              || ': which of them is the cause cannot be told.' FROM alias), 'which of two names it is cannot be told, and that is said');
+SELECT ok(message LIKE '% elsewhere. Mostly used with %', 'in alerts too') FROM fp_check_combo('{"lora": "3", "ch": "2"}', source => 'alias');
+SELECT is((SELECT caveat FROM range), NULL, 'where nothing is open, nothing is said');
 INSERT INTO runs (what, day, failed, w, lora, ch, pos)
 SELECT 'alias', -40, false, '1', CASE pattern_key WHEN 'alias/l:3' THEN '{3}' ELSE '{0}' END::text[], CASE pattern_key WHEN 'alias/l:3' THEN '0' ELSE '2' END, 5
 FROM alias, generate_series(1, 3);
