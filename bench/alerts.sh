@@ -88,7 +88,7 @@ for n in 100 10000 100000; do
   patterns "$n"
   targets=
   [ "$n" != 10000 ] || targets='0.5 2'
-  found=$(sql "SELECT round(avg(cardinality(met)), 1) || ' met of ' || round(avg(found), 1) FROM (SELECT (SELECT array_agg(x) FROM fp_check_combo(combo) c, unnest(c.folded || c.pattern_id) x) AS met,
+  found=$(sql "SELECT round(avg(coalesce(cardinality(met), 0)), 1) || ' met of ' || round(avg(found), 1) FROM (SELECT (SELECT array_agg(x) FROM fp_check_combo(combo) c, unnest(c.folded || c.pattern_id) x) AS met,
       (SELECT count(*) FROM failure_patterns p WHERE fp_combo_meets(combo - 'segment_position', p.conditions)) AS found
     FROM (SELECT jsonb_build_object('workflow', w, 'model', m, 'lora', ARRAY[a, b], 'avatar', c, 'scene_type', s, 'segment_position', p) AS combo
           FROM (SELECT (random() * 40)::int w, (random() * 40)::int m, (1 + 399 * power(random(), 4))::int a, (random() * 400)::int b,
