@@ -54,6 +54,7 @@
 #include "utils/tuplestore.h"
 
 #include "capture.h"
+#include "worker.h"
 
 /* keys per reading of the view: bounds memory, not what a statement may do */
 #define BATCH 500
@@ -433,6 +434,8 @@ capture(Oid schema, FailpatSource *source, Datum *keys, int n, bool take_locks,
 		MemoryContextReset(batch);
 	}
 	MemoryContextDelete(batch);
+	if (source->async && n > 0)
+		failpat_want_left(schema, source->name, source->owner);
 	SetUserIdAndSecContext(save_user, save_context);
 }
 

@@ -18,8 +18,16 @@
  * A job is due at once if its last refresh began failpat.refresh_interval ago,
  * else when it did.  After an error that is doubled with each more in a row,
  * up to sixteenfold.  A worker that leaves something behind (keys that an open
- * transaction holds, an error) comes again by itself, some times; then the
- * next commit brings it back.
+ * transaction holds, an error, a lock that it did not get), or is told to end,
+ * comes again by itself: some times in a row in which nothing was committed,
+ * for what is committed brings it anyway.  After that the next commit does,
+ * also one of which nothing has to be counted; so does the first after the
+ * server started.
+ *
+ * A backend remembers until when what it commits is seen to, and asks nobody
+ * before that.  Where such a promise is not kept (the job begins earlier than
+ * was said, or its worker ends) the table's generation grows, by which every
+ * backend knows that it has to ask again.
  *
  * Nothing here decides what a refresh does: that says fp_dirty and fp_pending,
  * in tables, so all of this may be lost at any moment and nothing is but time.
@@ -87,6 +95,7 @@ typedef struct Job
 	int			failures; /* in a row */
 	int			tries;	  /* in a row that left something behind */
 	bool		left_so;  /* no worker comes again for that by itself */
+	bool		left;	  /* it is idle, and something may be left */
 	TimestampTz since;	  /* of this state */
 	TimestampTz due;	  /* while waiting */
 	TimestampTz began;	  /* the last refresh; 0: never */
@@ -97,8 +106,9 @@ typedef struct Job
 
 typedef struct Jobs
 {
-	LWLock lock;
-	Job	   jobs[NJOBS];
+	LWLock			 lock;
+	pg_atomic_uint32 generation; /* written under the lock, read without it */
+	Job				 jobs[NJOBS];
 } Jobs;
 
 /* A source that this backend captured for. */
@@ -111,11 +121,14 @@ typedef struct Known
 	} key;
 	Oid			  owner;
 	bool		  login;
-	bool		  wanted;  /* by this transaction */
-	bool		  urgent;  /* whatever errors there were */
-	TimestampTz	  asked;   /* when it was last scheduled */
-	TimestampTz	  covered; /* what commits from then to this is seen to */
-	struct Known *next;	   /* of those wanted */
+	bool		  wanted;	  /* by this transaction */
+	bool		  urgent;	  /* whatever errors there were */
+	TimestampTz	  asked;	  /* when it was last scheduled */
+	TimestampTz	  covered;	  /* what commits from then to this is seen to, */
+	uint32		  generation; /* as long as the table's is this */
+	bool		  looked;	  /* nothing was left, */
+	uint32		  looked_at;  /* while the table's generation was this */
+	struct Known *next;		  /* of those wanted */
 } Known;
 
 static Jobs	 *shared = NULL;
@@ -140,6 +153,7 @@ init_jobs(void *where)
 
 	memset(table, 0, sizeof(Jobs));
 	LWLockInitialize(&table->lock, LWLockNewTrancheId());
+	pg_atomic_init_u32(&table->generation, 0);
 }
 
 /* Finds or makes the table; may raise an error. */
@@ -235,6 +249,25 @@ set_error(Job *job, const char *error)
 	job->error_at = GetCurrentTimestamp();
 }
 
+/* What was promised may not be kept: backends ask again.  Under the lock. */
+static void
+break_promises(void)
+{
+	(void) pg_atomic_fetch_add_u32(&shared->generation, 1);
+}
+
+/*
+ * A job is left with nobody at it, and whoever captures next is to bring it
+ * back.  Under the lock.
+ */
+static void
+leave(Job *job)
+{
+	if (!job->left)
+		break_promises();
+	job->left = true;
+}
+
 /* When a job may begin that was so many times not done. */
 static TimestampTz
 may_begin(Job *job, int interval, int times)
@@ -274,23 +307,24 @@ start_worker(FailpatOrder *order)
 }
 
 /*
- * Sees to it that a refresh of the source begins after now, and returns until
+ * Sees to it that a refresh of the source begins after now, and notes until
  * when whatever commits is seen to by it (0: not at all).  Raises no error and
  * allocates nothing.
  */
-static TimestampTz
-schedule(FailpatOrder *order, bool urgent)
+static void
+schedule(Known *one, FailpatOrder *order)
 {
 	Job		   *job;
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz due;
-	TimestampTz covered = 0;
 
+	one->asked = now;
+	one->covered = 0;
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
 	job = find_job(order->database, order->schema, order->source, true);
 	if (job != NULL)
 	{
-		if (urgent)
+		if (one->urgent)
 			job->failures = 0;
 		job->prepared |= order->prepared;
 		if (job->state == JOB_WAITING && job->pid == 0 &&
@@ -298,6 +332,7 @@ schedule(FailpatOrder *order, bool urgent)
 		{
 			set_error(job, "the background worker did not start");
 			set_state(job, JOB_IDLE, 0);
+			break_promises();
 		}
 		due = may_begin(job, order->interval, job->failures);
 		switch (job->state)
@@ -307,31 +342,51 @@ schedule(FailpatOrder *order, bool urgent)
 				break;
 			case JOB_WAITING:
 				/* a worker looks whether it is due more often than once */
-				job->due = Min(job->due, due);
-				covered = job->due;
+				if (due < job->due)
+				{
+					job->due = due;
+					break_promises();
+				}
+				one->covered = job->due;
 				break;
 			case JOB_IDLE:
 				if (job->slot_at != 0 &&
 					!TimestampDifferenceExceeds(job->slot_at, now, SLOT_AFTER))
 					break;
-				job->due = covered = due;
+				job->due = one->covered = due;
 				job->tries = 0;
 				job->left_so = false;
 				set_state(job, JOB_WAITING, 0);
 				job->slot_at = 0;
-				if (!start_worker(order))
+				if (start_worker(order))
+					job->left = false;
+				else
 				{
+					leave(job);
 					set_error(job, "no free slot for a background worker "
 								   "(max_worker_processes)");
 					set_state(job, JOB_IDLE, 0);
 					job->slot_at = now;
-					covered = 0;
+					one->covered = 0;
 				}
 				break;
 		}
 	}
+	one->generation = pg_atomic_read_u32(&shared->generation);
 	LWLockRelease(&shared->lock);
-	return covered;
+}
+
+/* Whether what commits now is in what this backend asked for last. */
+static bool
+is_seen_to(Known *one)
+{
+	TimestampTz now;
+
+	if (one->covered == 0)
+		return false;
+	now = GetCurrentTimestamp();
+	return one->asked <= now && now < one->covered &&
+		   one->generation == pg_atomic_read_u32(&shared->generation);
 }
 
 /*
@@ -350,18 +405,14 @@ transaction_ended(XactEvent event, void *arg)
 		return;
 	while ((one = wanted) != NULL)
 	{
-		TimestampTz	 now;
 		FailpatOrder order;
 
 		wanted = one->next;
 		one->wanted = false;
 		if (event == XACT_EVENT_ABORT || !async)
 			continue;
-		now = GetCurrentTimestamp();
-		if (event == XACT_EVENT_COMMIT && !one->urgent && now < one->covered &&
-			one->asked <= now)
+		if (event == XACT_EVENT_COMMIT && !one->urgent && is_seen_to(one))
 			continue;
-		one->asked = now;
 		memset(&order, 0, sizeof(order));
 		order.database = MyDatabaseId;
 		order.schema = one->key.schema;
@@ -370,7 +421,7 @@ transaction_ended(XactEvent event, void *arg)
 		order.prepared = event == XACT_EVENT_PREPARE;
 		order.interval = refresh_interval;
 		strlcpy(order.source, one->key.source, NAMEDATALEN);
-		one->covered = schedule(&order, one->urgent);
+		schedule(one, &order);
 	}
 }
 
@@ -389,9 +440,9 @@ failpat_may_login(Oid role)
 	return result;
 }
 
-/* The entry of a source, marked as wanted; NULL where no worker can be. */
+/* The entry of a source; NULL where no worker can be. */
 static Known *
-want(Oid schema, const char *source, Oid owner)
+known_source(Oid schema, const char *source)
 {
 	Known *one;
 	Known  sought;
@@ -416,11 +467,18 @@ want(Oid schema, const char *source, Oid owner)
 	strlcpy(sought.key.source, source, NAMEDATALEN);
 	one = hash_search(known, &sought.key, HASH_ENTER, &found);
 	if (!found)
-	{
-		one->wanted = false;
-		one->asked = one->covered = 0;
-	}
-	if (!one->wanted)
+		memset((char *) one + sizeof(one->key), 0,
+			   sizeof(Known) - sizeof(one->key));
+	return one;
+}
+
+/* The entry of a source, marked as wanted; NULL where no worker can be. */
+static Known *
+want(Oid schema, const char *source, Oid owner)
+{
+	Known *one = known_source(schema, source);
+
+	if (one != NULL && !one->wanted)
 	{
 		one->owner = owner;
 		one->login = failpat_may_login(owner);
@@ -430,6 +488,32 @@ want(Oid schema, const char *source, Oid owner)
 		wanted = one;
 	}
 	return one;
+}
+
+/*
+ * What was captured changes nothing, so there is nothing to refresh on its
+ * account; but where nobody has looked since the server started, or something
+ * was left, this is the occasion.  No error comes of it.
+ */
+void
+failpat_want_left(Oid schema, const char *source, Oid owner)
+{
+	Known *one = known_source(schema, source);
+	Job	  *job;
+	bool   left;
+
+	if (one == NULL || one->wanted ||
+		(one->looked &&
+		 one->looked_at == pg_atomic_read_u32(&shared->generation)))
+		return;
+	LWLockAcquire(&shared->lock, LW_SHARED);
+	job = find_job(MyDatabaseId, schema, source, false);
+	left = job == NULL || job->left;
+	one->looked = !left;
+	one->looked_at = pg_atomic_read_u32(&shared->generation);
+	LWLockRelease(&shared->lock);
+	if (left)
+		(void) want(schema, source, owner);
 }
 
 /*
@@ -552,6 +636,7 @@ failpat_job_adopt(FailpatOrder *order)
 	if (job != NULL && job->state == JOB_IDLE && !job->left_so)
 	{
 		job->due = may_begin(job, order->interval, job->failures);
+		job->left = false;
 		mine = job->due <= GetCurrentTimestamp() || !start_worker(order);
 		set_state(job, JOB_WAITING, mine ? MyProcPid : 0);
 	}
@@ -611,16 +696,21 @@ failpat_job_end(FailpatOrder *order, FailpatOutcome outcome, const char *error)
 		int	 times;
 
 		job->failures = outcome == FAILPAT_FAILED ? job->failures + 1 : 0;
-		job->tries = outcome == FAILPAT_DONE ? 0 : job->tries + 1;
+
+		/*
+		 * What leaves something because others go on writing is no try in
+		 * vain, and what was committed meanwhile does not wait for what is
+		 * left.
+		 */
+		job->tries =
+			outcome == FAILPAT_DONE || job->again ? 0 : job->tries + 1;
 		if (error != NULL)
 			set_error(job, error);
 		else
 			job->error[0] = '\0';
 		if (outcome == FAILPAT_LEFT || outcome == FAILPAT_FAILED)
 			more |= job->tries <= MORE_TRIES;
-		/* what was committed meanwhile does not wait for what is left */
-		times =
-			job->again ? job->failures : Max(job->failures, job->tries - 1);
+		times = Max(job->failures, job->tries - 1);
 		job->again = false;
 		if (outcome == FAILPAT_GONE)
 			memset(job, 0, sizeof(Job));
@@ -629,6 +719,8 @@ failpat_job_end(FailpatOrder *order, FailpatOutcome outcome, const char *error)
 			set_state(job, JOB_IDLE, 0);
 			job->tries = 0;
 			job->left_so = outcome != FAILPAT_DONE;
+			if (job->left_so)
+				leave(job);
 		}
 		else
 		{
@@ -646,8 +738,9 @@ failpat_job_end(FailpatOrder *order, FailpatOutcome outcome, const char *error)
 }
 
 /*
- * This worker ends.  Whatever it had promised is idle again; after an error,
- * where again is set, its own order is given to another worker for later.
+ * This worker ends.  Whatever it had promised is given to another one where
+ * again is set (it was told to end, or there were too many connections), some
+ * times in a row; else it is idle again.  With an error, that one is later.
  */
 void
 failpat_job_abandon(FailpatOrder *order, const char *error, bool again)
@@ -657,24 +750,32 @@ failpat_job_abandon(FailpatOrder *order, const char *error, bool again)
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < NJOBS; i++)
 	{
-		Job *job = &shared->jobs[i];
+		Job			*job = &shared->jobs[i];
+		FailpatOrder next = *order;
+		bool		 more;
 
 		if (!OidIsValid(job->database) || job->state == JOB_IDLE ||
 			job->pid != MyProcPid)
 			continue;
-		set_state(job, JOB_IDLE, 0);
-		if (error == NULL)
-			continue;
-		/* it did not come to begin, or not to end */
-		job->began = GetCurrentTimestamp();
-		job->failures++;
-		set_error(job, error);
-		if (again && ++job->tries <= MORE_TRIES &&
-			strcmp(job->source, order->source) == 0)
+		break_promises();
+		if (error != NULL)
 		{
+			/* it did not come to begin, or not to end */
+			job->began = GetCurrentTimestamp();
+			job->failures++;
 			job->due = may_begin(job, order->interval, job->failures);
-			if (start_worker(order))
-				set_state(job, JOB_WAITING, 0);
+			set_error(job, error);
+		}
+		job->tries = job->again ? 0 : job->tries + 1;
+		more = again && job->tries <= MORE_TRIES;
+		job->again = false;
+		job->left_so = again && !more;
+		strlcpy(next.source, job->source, NAMEDATALEN);
+		set_state(job, JOB_WAITING, 0);
+		if (!more || !start_worker(&next))
+		{
+			set_state(job, JOB_IDLE, 0);
+			leave(job);
 		}
 	}
 	LWLockRelease(&shared->lock);

@@ -82,7 +82,7 @@ typedef struct Task
 
 /* the message of a FATAL error, for whoever asks why we ended */
 static char last_words[256];
-static bool too_many; /* that error: connections */
+static bool for_now; /* that error is none of the next worker's */
 
 static emit_log_hook_type next_log_hook = NULL;
 
@@ -92,7 +92,8 @@ keep_last_words(ErrorData *error)
 	if (error->elevel >= FATAL && error->message != NULL)
 	{
 		strlcpy(last_words, error->message, sizeof(last_words));
-		too_many = error->sqlerrcode == ERRCODE_TOO_MANY_CONNECTIONS;
+		for_now = error->sqlerrcode == ERRCODE_TOO_MANY_CONNECTIONS ||
+				  error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN;
 	}
 	if (next_log_hook)
 		next_log_hook(error);
@@ -104,8 +105,13 @@ worker_ends(int code, Datum arg)
 	FailpatOrder order;
 
 	memcpy(&order, MyBgworkerEntry->bgw_extra, sizeof(order));
-	failpat_job_abandon(&order, last_words[0] != '\0' ? last_words : NULL,
-						too_many);
+	if (last_words[0] != '\0')
+		failpat_job_abandon(&order, last_words, for_now);
+	else
+		failpat_job_abandon(&order,
+							code != 0 ? "the background worker ended early"
+									  : NULL,
+							true);
 }
 
 /* Waits until a job is due; ends the worker where it was told to. */

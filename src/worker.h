@@ -38,6 +38,7 @@ typedef struct FailpatOrder
 /* schedule.c */
 extern void failpat_schedule_init(void);
 extern void failpat_want_refresh(Oid schema, const char *source, Oid owner);
+extern void failpat_want_left(Oid schema, const char *source, Oid owner);
 extern bool failpat_may_login(Oid role);
 extern bool failpat_quiet;	   /* nothing is asked for */
 extern bool failpat_is_worker; /* this process is a worker of ours */
