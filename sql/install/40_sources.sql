@@ -48,7 +48,7 @@ CREATE TABLE fp_source_state (
     backfill_done boolean NOT NULL DEFAULT false,
     captured_at timestamptz,
     refresh_started_at timestamptz,
-    refresh_keys bigint,
+    pending_listed boolean NOT NULL DEFAULT false,
     refresh_bucket timestamptz,
     refreshed_at timestamptz,
     refresh_ms double precision,
@@ -67,7 +67,7 @@ COMMENT ON COLUMN fp_source_state.backfill_count IS 'keys that fp_backfill has l
 COMMENT ON COLUMN fp_source_state.backfill_done IS 'whether all history is loaded';
 COMMENT ON COLUMN fp_source_state.captured_at IS 'newest capture that a refresh has seen';
 COMMENT ON COLUMN fp_source_state.refresh_started_at IS 'when the last refresh began';
-COMMENT ON COLUMN fp_source_state.refresh_keys IS 'keys put off that this refresh still reads; those that come meanwhile are left to the next';
+COMMENT ON COLUMN fp_source_state.pending_listed IS 'whether this refresh has listed the keys put off that it reads; those that come later are left to the next';
 COMMENT ON COLUMN fp_source_state.refresh_bucket IS 'last bucket that this refresh has counted; it counts each once, however often that is written meanwhile';
 COMMENT ON COLUMN fp_source_state.refreshed_at IS 'when the last refresh ended';
 COMMENT ON COLUMN fp_source_state.refresh_ms IS 'how long the last refresh took, in milliseconds';
@@ -639,6 +639,7 @@ BEGIN
         DELETE FROM fp_observations o WHERE o.source = src.source;
         DELETE FROM fp_dirty d WHERE d.source = src.source;
         DELETE FROM fp_pending p WHERE p.source = src.source;
+        DELETE FROM fp_pending_batches b WHERE b.source = src.source;
         DELETE FROM fp_missed m WHERE m.source = src.source;
         PERFORM fp_forget(src.source);
         DELETE FROM fp_dimensions d WHERE d.source = src.source;

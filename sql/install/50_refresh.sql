@@ -7,6 +7,7 @@ CREATE TABLE fp_cubes (
     observations bigint NOT NULL,
     refreshed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     rows bytea,
+    failures bigint,
     PRIMARY KEY (source, bucket)
 );
 -- not compressed, so that a search reads parts of it
@@ -17,6 +18,7 @@ COMMENT ON COLUMN fp_cubes.bucket IS 'start of the bucket';
 COMMENT ON COLUMN fp_cubes.cube IS 'trials and failures for each combination of values';
 COMMENT ON COLUMN fp_cubes.observations IS 'how many observations it counts';
 COMMENT ON COLUMN fp_cubes.refreshed_at IS 'when it was counted';
+COMMENT ON COLUMN fp_cubes.failures IS 'how many of them failed; NULL: not counted, so fp_status counts the observations';
 COMMENT ON COLUMN fp_cubes.rows IS 'where in time the observations of each value are, for fp_drilldown; NULL: it reads them all';
 
 CREATE FUNCTION fp_row_index_accum(internal, observed_at timestamptz, failed boolean, failed_checks text[], dims jsonb, ordinal text[])
@@ -333,7 +335,7 @@ BEGIN
     END IF;
     INSERT INTO fp_source_state AS t (source, refresh_started_at)
     VALUES (fp_refresh_begin.source, clock_timestamp())
-    ON CONFLICT (source) DO UPDATE SET refresh_started_at = clock_timestamp(), refresh_keys = NULL, refresh_bucket = NULL,
+    ON CONFLICT (source) DO UPDATE SET refresh_started_at = clock_timestamp(), pending_listed = false, refresh_bucket = NULL,
         error = NULL, error_at = NULL;
     RETURN 0;
 END
@@ -359,6 +361,22 @@ $fn$;
 COMMENT ON FUNCTION fp_refresh_error(text, text) IS 'notes and warns of an error of a refresh';
 REVOKE ALL ON FUNCTION fp_refresh_error(text, text) FROM PUBLIC;
 
+-- The keys that a refresh reads again, in the order and the numbers in which it
+-- does. Made anew by each refresh, so it need not outlive a crash. Rows may have
+-- moved or gone since: who takes a batch looks at them again.
+CREATE UNLOGGED TABLE fp_pending_batches (
+    source text COLLATE "C" NOT NULL,
+    batch bigint NOT NULL,
+    source_keys text[] NOT NULL,
+    rows tid[] NOT NULL,
+    PRIMARY KEY (source, batch)
+);
+COMMENT ON TABLE fp_pending_batches IS 'what the refresh under way has yet to read of fp_pending';
+COMMENT ON COLUMN fp_pending_batches.source IS 'name of the source';
+COMMENT ON COLUMN fp_pending_batches.batch IS 'its place in the order';
+COMMENT ON COLUMN fp_pending_batches.source_keys IS 'some keys, ascending';
+COMMENT ON COLUMN fp_pending_batches.rows IS 'where all of their rows were';
+
 CREATE FUNCTION fp_refresh_pending(source text)
     RETURNS bigint
     LANGUAGE plpgsql
@@ -367,10 +385,9 @@ AS $fn$
 #variable_conflict use_column
 DECLARE
     src fp_sources;
-    started timestamptz;
-    left_over bigint;
     keys text[];
     some_keys text[];
+    places tid[];
     rows tid[];
     got record;
     row fp_pending;
@@ -382,27 +399,32 @@ BEGIN
     IF src.observations IS NULL THEN
         RETURN 0;
     END IF;
-    PERFORM fp_recall_missed(src.source);
-    -- as many keys as were there at first: writers who go on do not keep it from its end
-    UPDATE fp_source_state t
-    SET refresh_keys = coalesce(t.refresh_keys, (SELECT count(DISTINCT p.source_key) FROM fp_pending p WHERE p.source = src.source))
-    WHERE t.source = src.source
-    RETURNING t.refresh_started_at, t.refresh_keys INTO started, left_over;
-    keys := ARRAY(SELECT DISTINCT p.source_key FROM fp_pending p
-                  WHERE p.source = src.source AND (p.tried_at IS NULL OR p.tried_at < started)
-                  ORDER BY p.source_key
-                  LIMIT least(200, left_over, current_setting('failpat.max_key_locks')::integer));
-    IF keys = '{}' THEN
+    UPDATE fp_source_state t SET pending_listed = true WHERE t.source = src.source AND NOT t.pending_listed;
+    IF FOUND THEN
+        -- what is there at first: writers who go on do not keep it from its end
+        PERFORM fp_recall_missed(src.source);
+        DELETE FROM fp_pending_batches b WHERE b.source = src.source;
+        INSERT INTO fp_pending_batches (source, batch, source_keys, rows)
+        SELECT src.source, p.nth / least(200, current_setting('failpat.max_key_locks')::integer) AS batch,
+            array_agg(DISTINCT p.source_key), array_agg(p.ctid)
+        FROM (SELECT p.ctid, p.source_key, dense_rank() OVER (ORDER BY p.source_key) - 1 AS nth
+              FROM fp_pending p WHERE p.source = src.source) p
+        GROUP BY batch;
+    END IF;
+    DELETE FROM fp_pending_batches b
+    WHERE b.source = src.source
+      AND b.batch = (SELECT min(x.batch) FROM fp_pending_batches x WHERE x.source = src.source)
+    RETURNING b.source_keys, b.rows INTO keys, places;
+    IF NOT FOUND THEN
         RETURN 0;
     END IF;
-    UPDATE fp_source_state t SET refresh_keys = t.refresh_keys - cardinality(keys) WHERE t.source = src.source;
     some_keys := keys;
     LOOP
         BEGIN
             -- What is there now is answered by what is read after: a mark that
             -- comes in between stays.
             SELECT array_agg(p.ctid) INTO rows FROM fp_pending p
-            WHERE p.source = src.source AND p.source_key = ANY (some_keys);
+            WHERE p.ctid = ANY (places) AND p.source = src.source AND p.source_key = ANY (some_keys);
             SELECT c.shown, c.busy INTO got FROM fp_capture_keys(src.source, some_keys) c;
             -- Where the rows have gone: what the last to remove them found is
             -- the outcome; else what was seen of them is all there is.
@@ -430,7 +452,7 @@ BEGIN
             ELSE
                 problem := SQLERRM;
                 UPDATE fp_pending p SET tried_at = clock_timestamp(), error = problem
-                WHERE p.source = src.source AND p.source_key = ANY (some_keys);
+                WHERE p.ctid = ANY (places) AND p.source = src.source AND p.source_key = ANY (some_keys);
             END IF;
         END;
         EXIT WHEN NOT alone OR keys = '{}';
@@ -457,24 +479,20 @@ DECLARE
     src fp_sources;
     buckets timestamptz[];
     done timestamptz;
-    early boolean;
     b timestamptz;
     ends timestamptz;
     newest timestamptz;
     ordinals text[];
     counted bigint;
+    failed bigint;
     made failure_cube;
     places bytea;
 BEGIN
     src := fp_refresh_source(fp_refresh_cubes.source);
-    SELECT t.refresh_bucket, clock_timestamp() < t.refresh_started_at + interval '3 seconds' INTO done, early
-    FROM fp_source_state t WHERE t.source = src.source;
+    -- each once: what is written meanwhile is the next refresh's, which its commit brings
+    SELECT t.refresh_bucket INTO done FROM fp_source_state t WHERE t.source = src.source;
     buckets := ARRAY(SELECT DISTINCT d.bucket FROM fp_dirty d
                      WHERE d.source = src.source AND (done IS NULL OR d.bucket > done) ORDER BY 1 LIMIT 16);
-    IF buckets = '{}' AND early THEN
-        -- what was written meanwhile, as long as that does not keep it from its end
-        buckets := ARRAY(SELECT DISTINCT d.bucket FROM fp_dirty d WHERE d.source = src.source ORDER BY 1 LIMIT 16);
-    END IF;
     IF buckets = '{}' THEN
         RETURN 0;
     END IF;
@@ -490,8 +508,8 @@ BEGIN
         SELECT failure_cube(o.failed,
                             CASE WHEN src.cluster AND o.job IS NOT NULL THEN o.dims || jsonb_build_object('job', o.job) ELSE o.dims END,
                             ordinals, CASE WHEN src.cluster THEN '{job}'::text[] ELSE '{}' END, o.failed_checks),
-               count(*), fp_row_index(o.observed_at, o.failed, o.failed_checks, o.dims, ordinals)
-        INTO made, counted, places
+               count(*), count(*) FILTER (WHERE o.failed), fp_row_index(o.observed_at, o.failed, o.failed_checks, o.dims, ordinals)
+        INTO made, counted, failed, places
         FROM fp_observations o
         WHERE o.source = src.source
           -- its end belongs to the next one, but for one of infinity
@@ -501,9 +519,11 @@ BEGIN
             DELETE FROM fp_pattern_buckets l USING failure_patterns f
             WHERE l.pattern_id = f.id AND f.source = src.source AND l.bucket = b;
         ELSE
-            INSERT INTO fp_cubes AS c (source, bucket, cube, observations, rows) VALUES (src.source, b, made, counted, places)
+            INSERT INTO fp_cubes AS c (source, bucket, cube, observations, rows, failures)
+            VALUES (src.source, b, made, counted, places, failed)
             ON CONFLICT (source, bucket) DO UPDATE
-                SET cube = excluded.cube, observations = excluded.observations, rows = excluded.rows, refreshed_at = clock_timestamp();
+                SET cube = excluded.cube, observations = excluded.observations, rows = excluded.rows, failures = excluded.failures,
+                    refreshed_at = clock_timestamp();
             UPDATE fp_pattern_buckets l SET stale = true FROM failure_patterns f
             WHERE l.pattern_id = f.id AND f.source = src.source AND l.bucket = b;
         END IF;
@@ -564,6 +584,41 @@ COMMENT ON PROCEDURE fp_refresh(text) IS
     'brings cubes and patterns of a source (of all, without one) up to date, in small transactions; waits for another session''s refresh';
 REVOKE ALL ON PROCEDURE fp_refresh(text) FROM PUBLIC;
 
+-- Whatever writes an observation marks its bucket, in the same transaction; so
+-- what a cube without a mark says is so. Where many buckets are marked, reading
+-- everything once is less than reading each of them.
+CREATE FUNCTION fp_count_observations(source text, OUT observations bigint, OUT failures bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+DECLARE
+    s fp_sources;
+    marked timestamptz[];
+BEGIN
+    SELECT * INTO s FROM fp_sources x WHERE x.source = fp_count_observations.source;
+    marked := ARRAY(SELECT d.bucket FROM fp_dirty d WHERE d.source = s.source
+                    UNION SELECT c.bucket FROM fp_cubes c WHERE c.source = s.source AND c.failures IS NULL);
+    IF 4 * cardinality(marked) > (SELECT count(*) FROM fp_cubes c WHERE c.source = s.source) THEN
+        SELECT count(*), count(*) FILTER (WHERE o.failed) INTO observations, failures
+        FROM fp_observations o WHERE o.source = s.source;
+        RETURN;
+    END IF;
+    SELECT coalesce(sum(n), 0), coalesce(sum(f), 0) INTO observations, failures
+    FROM (SELECT c.observations AS n, c.failures AS f FROM fp_cubes c WHERE c.source = s.source AND c.bucket <> ALL (marked)
+          UNION ALL
+          SELECT o.n, o.f
+          FROM unnest(marked) m (bucket)
+          CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE o.failed) AS f
+                              FROM fp_observations o
+                              WHERE o.source = s.source
+                                AND o.observed_at BETWEEN m.bucket AND fp_bucket_end(m.bucket, s.bucket, s.bucket_zone)
+                                AND fp_bucket(o.observed_at, s.bucket, s.bucket_zone) = m.bucket) o) parts;
+END
+$fn$;
+COMMENT ON FUNCTION fp_count_observations(text) IS
+    'how many observations a source has, and how many of them failed: by its cubes, and by reading what a refresh has not counted yet';
+
 CREATE FUNCTION fp_status()
     RETURNS TABLE (
         source text, attached boolean, refresh text, observations bigint, failures bigint,
@@ -573,7 +628,7 @@ CREATE FUNCTION fp_status()
         worker text, worker_since timestamptz, worker_due timestamptz, worker_error text, worker_error_at timestamptz)
     LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT s.source, s.observations IS NOT NULL, s.refresh, o.n, o.f, o.newest,
+    SELECT s.source, s.observations IS NOT NULL, s.refresh, o.observations, o.failures, x.newest,
         greatest(t.captured_at, d.newest), t.refreshed_at, t.refresh_ms,
         d.n, p.n, coalesce(t.backfill_done, false),
         (SELECT count(*) FROM failure_patterns f WHERE f.source = s.source AND f.status = 'active'),
@@ -581,8 +636,8 @@ BEGIN ATOMIC
         CASE s.refresh WHEN 'async' THEN coalesce(w.state, 'idle') END, w.since, w.due, w.error, w.error_at
     FROM fp_sources s
     LEFT JOIN fp_source_state t ON t.source = s.source
-    CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE x.failed) AS f, max(x.observed_at) AS newest
-                        FROM fp_observations x WHERE x.source = s.source) o
+    CROSS JOIN LATERAL fp_count_observations(s.source) o
+    CROSS JOIN LATERAL (SELECT max(x.observed_at) AS newest FROM fp_observations x WHERE x.source = s.source) x
     CROSS JOIN LATERAL (SELECT count(DISTINCT x.bucket) AS n, max(x.at) AS newest
                         FROM fp_dirty x WHERE x.source = s.source) d
     CROSS JOIN LATERAL (SELECT count(DISTINCT x.source_key) AS n,
