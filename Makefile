@@ -65,7 +65,7 @@ $(DATA_built): $(INSTALL_SQL)
 
 .PHONY: deps demo test bench format check-format check-unit check-clang \
         check-regress check-isolation check-pgtap check-tap check-docs check-demo check-fuzz \
-        coverage valgrind
+        coverage valgrind matrix
 
 deps:
 	@test/tools/install-deps
@@ -89,6 +89,10 @@ coverage:
 
 valgrind:
 	@test/tools/valgrind $(T)
+
+# the whole test on PostgreSQL 15, 17 and 18, as root: make matrix SUITES="trixie forky"
+matrix:
+	@test/tools/matrix $(SUITES)
 
 format:
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')
