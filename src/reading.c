@@ -223,8 +223,10 @@ failpat_see(FailpatSource *source, FailpatPlan *plan, Datum *keys, int nkeys,
 		row->job_isnull = true;
 		if (!outcome_only)
 		{
+			/* one at no time, or at an infinite one, is of now */
 			row->observed_at =
-				isnull[4]
+				isnull[4] ||
+						TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(values[4]))
 					? TimestampTzGetDatum(GetCurrentStatementStartTimestamp())
 					: values[4];
 			row->job_isnull = isnull[5];

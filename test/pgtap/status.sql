@@ -9,7 +9,7 @@
 SET client_min_messages = warning;
 CREATE EXTENSION failpat;
 SET search_path = public, tap;
-SELECT plan(20);
+SELECT plan(22);
 CREATE TABLE gates (id bigint PRIMARY KEY, tool text, failed boolean, at timestamptz);
 CREATE VIEW seen AS SELECT id AS source_key, id AS obs_key, at AS observed_at, failed, '{}'::text[] AS failed_checks, tool FROM gates;
 SELECT fp_attach('gates', 'seen', '{"public.gates": "id"}', refresh => 'manual', window_length => '3650 days') \g /dev/null
@@ -87,4 +87,13 @@ VACUUM fp_pending;
 INSERT INTO fp_pending (source, source_key, reason, at) SELECT 'gates', 'later' || g, 'many', now() FROM generate_series(1, 300) g;
 SELECT fp_refresh_pending('gates') FROM generate_series(1, 3) \g /dev/null
 SELECT is((SELECT count(*) FROM fp_pending WHERE source_key LIKE 'later%'), 300::bigint, 'a key that has taken the place of another is not lost');
+
+-- A time that is none does not stop a source's refreshes.
+DELETE FROM fp_pending;
+CALL fp_refresh('gates');
+INSERT INTO gates VALUES (9100, 'T1', true, 'infinity'), (9101, 'T1', true, '-infinity'), (9102, 'T1', true, NULL);
+CALL fp_refresh('gates');
+SELECT is((SELECT count(*) FROM fp_observations WHERE obs_key IN ('9100', '9101', '9102') AND now() - observed_at BETWEEN '0' AND '1 hour'), 3::bigint,
+          'what was observed at no time, or an infinite one, was observed when it was captured');
+SELECT is((SELECT error FROM fp_status()), NULL, 'and is refreshed');
 SELECT * FROM finish();
