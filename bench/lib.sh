@@ -5,7 +5,7 @@
 #                                        session, after SETUP and a warm-up
 #   figure WHAT VALUE [RIVAL [RATIO [TARGET [VERDICT]]]]
 #                                        a row of one's own making
-#   observations SOURCE N                N observations of 90 days, without triggers
+#   observations SOURCE N [JOBS]         N observations of 90 days, without triggers
 #
 # TARGET is the highest ratio of the medians that is allowed, or "".
 # A statement that takes part in a timing is one line.
@@ -65,14 +65,23 @@ compare() {
 # median. 8.6 % fail; planted are a workflow (18 %), a model used with a scene
 # type (25 %), two LoRAs together (30 %), and a LoRA with a character from
 # segment 6 on (44 %). The same in every run.
+#
+# With JOBS (true) they are of jobs of 12 segments, as scenes are: a job has one
+# of the first 16,667 recipes, its observations the positions 1 to 12 (so as many
+# combinations differ), and jobs differ (sd 0.5, log odds). Every twentieth job lies in two days: its last six segments are done
+# again a week later.
 observations() {
+  local jobs=${3:-false}
   sql "SELECT setseed(0.25) \\g /dev/null
+  CREATE OR REPLACE FUNCTION recipe_rate(dims jsonb, pos int) RETURNS float8 LANGUAGE sql IMMUTABLE AS
+  'SELECT CASE
+      WHEN dims -> ''lora'' ? ''3'' AND dims ->> ''character'' = ''5'' AND pos >= 6 THEN 0.44
+      WHEN dims -> ''lora'' ?& ''{7,11}'' THEN 0.30
+      WHEN dims ->> ''model'' = ''4'' AND dims ->> ''scene_type'' = ''7'' THEN 0.25
+      WHEN dims ->> ''workflow'' = ''2'' THEN 0.18 ELSE 0.086 END';
+  DROP TABLE IF EXISTS recipes, made;
   CREATE TABLE recipes AS
-  SELECT id, dims, CASE
-      WHEN dims -> 'lora' ? '3' AND dims ->> 'character' = '5' AND (dims ->> 'segment_position')::int >= 6 THEN 0.44
-      WHEN dims -> 'lora' ?& '{7,11}' THEN 0.30
-      WHEN dims ->> 'model' = '4' AND dims ->> 'scene_type' = '7' THEN 0.25
-      WHEN dims ->> 'workflow' = '2' THEN 0.18 ELSE 0.086 END AS rate
+  SELECT id, dims, recipe_rate(dims, (dims ->> 'segment_position')::int) AS rate
   FROM (SELECT i AS id, jsonb_build_object('workflow', (1 + random() * 5)::int::text, 'model', (1 + random() * 7)::int::text,
           'lora', l, 'character', (1 + random() * 29)::int::text, 'scene_type', (1 + random() * 9)::int::text,
           'segment_position', p) AS dims
@@ -82,10 +91,19 @@ observations() {
             FROM (SELECT i, floor(random() * 4)::int AS s FROM generate_series(1, 200000) i) a) b) c;
   CREATE UNIQUE INDEX ON recipes (id);
   ANALYZE recipes;
-  INSERT INTO fp_observations (source, obs_key, source_key, observed_at, failed, failed_checks, dims, changed_at)
-  SELECT '$1', i, i, date_trunc('day', now(), 'UTC') + interval '1 day' - ($2 - i + 1) * interval '89.5 days' / $2, u < rate,
-      CASE WHEN u < rate THEN '{face_confidence}'::text[] ELSE '{}' END, dims, now()
-  FROM (SELECT i, 1 + floor(200000 * power(random(), 2))::int AS id, random() AS u FROM generate_series(1, $2) i OFFSET 0) q
-  JOIN recipes USING (id) ORDER BY i;
+  CREATE UNLOGGED TABLE made (i int, job text, id int, pos int, shift float8, late boolean);
+  INSERT INTO made SELECT i, NULL, 1 + floor(200000 * power(random(), 2))::int, NULL, 0, false
+  FROM generate_series(1, $2) i WHERE NOT $jobs;
+  INSERT INTO made SELECT 12 * j - 12 + p, 'job ' || j, q.id, p, shift, j % 20 = 0 AND p > 6 AND 90.0 * 12 * j < 82.0 * $2
+  FROM (SELECT j, 1 + floor(16667 * power(random(), 2))::int AS id,
+            0.5 * sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random()) AS shift
+        FROM generate_series(1, $2 / 12) j OFFSET 0) q, generate_series(1, 12) p WHERE $jobs;
+  INSERT INTO fp_observations (source, obs_key, source_key, observed_at, failed, failed_checks, job, dims, changed_at)
+  SELECT '$1', i, i, date_trunc('day', now(), 'UTC') + interval '1 day' - ($2 - i + 1) * interval '89.5 days' / $2 + CASE WHEN late THEN interval '7 days' ELSE '0' END,
+      u < rate, CASE WHEN u < rate THEN '{face_confidence}'::text[] ELSE '{}' END, job, dims, now()
+  FROM (SELECT m.i, m.job, m.late, random() AS u, CASE WHEN pos IS NULL THEN dims ELSE dims || jsonb_build_object('segment_position', pos) END AS dims,
+            CASE WHEN pos IS NULL THEN rate ELSE 1 / (1 + exp(-(ln(recipe_rate(dims, pos) / (1 - recipe_rate(dims, pos))) + shift))) END AS rate
+        FROM made m JOIN recipes USING (id) ORDER BY m.i) q;
+  DROP TABLE made;
   VACUUM (FREEZE, ANALYZE) fp_observations;"
 }

@@ -33,8 +33,15 @@ CREATE TABLE fp_bucket_counts (
     conditions jsonb[] NOT NULL,
     trials bigint[] NOT NULL,
     failures bigint[] NOT NULL,
+    clusters bigint[],
+    squares double precision[],
+    shares bytea[],
+    jobs bytea,
+    shared bytea,
     PRIMARY KEY (source, bucket)
 );
+-- read whole, and of hashes mostly
+ALTER TABLE fp_bucket_counts ALTER COLUMN jobs SET STORAGE EXTERNAL, ALTER COLUMN shared SET STORAGE EXTERNAL;
 COMMENT ON TABLE fp_bucket_counts IS 'counts in the cubes of fp_cubes of combinations that looks asked for; made by refresh, gone when the bucket changes';
 COMMENT ON COLUMN fp_bucket_counts.source IS 'name of the source';
 COMMENT ON COLUMN fp_bucket_counts.bucket IS 'start of the bucket';
@@ -42,6 +49,11 @@ COMMENT ON COLUMN fp_bucket_counts.dims IS 'dimensions that its cube has; an emp
 COMMENT ON COLUMN fp_bucket_counts.conditions IS 'the combinations; {} is everything';
 COMMENT ON COLUMN fp_bucket_counts.trials IS 'observations that meet each';
 COMMENT ON COLUMN fp_bucket_counts.failures IS 'failures among them';
+COMMENT ON COLUMN fp_bucket_counts.clusters IS 'in how many of the jobs that lie in this bucket only each is; an observation without a job is one; NULL: there are no jobs';
+COMMENT ON COLUMN fp_bucket_counts.squares IS 'sum of the squares of how many observations each of these has';
+COMMENT ON COLUMN fp_bucket_counts.shares IS 'how many observations the jobs that lie in other buckets too have';
+COMMENT ON COLUMN fp_bucket_counts.jobs IS 'hashes of the jobs of the bucket, with observations and failures of each';
+COMMENT ON COLUMN fp_bucket_counts.shared IS 'hashes of the jobs that shares are of';
 
 -- In order, though not without gaps or doubles: months differ in length.
 CREATE FUNCTION fp_bucket_number(bucket timestamptz, width interval)

@@ -171,6 +171,8 @@ fp_folder_add(FpFolder *folder, const FpCube *cube)
 	Sheet		  *sheet = NULL;
 	uint64		   n = cube->ncells;
 	int			   to[FP_MAX_DIMS];
+	int			   from[FP_MAX_DIMS]; /* those of its dimensions that count */
+	int			   ndims = 0;
 	uint32		  *remap[FP_MAX_DIMS];
 	uint32		   codes[FP_MAX_DIMS] = {0};
 
@@ -182,7 +184,11 @@ fp_folder_add(FpFolder *folder, const FpCube *cube)
 		const FpDim *dim = &cube->dims[d];
 		uint64		 nvalues = dim->kind == FP_SET ? dim->nsets : dim->nvalues;
 
-		to[d] =
+		/* without parts nothing is kept of strata */
+		if (dim->kind == FP_STRATUM && !folder->keep_parts)
+			continue;
+		from[ndims] = d;
+		to[ndims] =
 			fp_builder_dim(builder, dim->name.data, dim->name.len, dim->kind);
 		remap[d] = fp_alloc0_array(scratch, uint32, nvalues + 1);
 		for (uint32 v = 1; v <= nvalues; v++)
@@ -192,33 +198,31 @@ fp_folder_add(FpFolder *folder, const FpCube *cube)
 			if ((v & 0xffff) == 0)
 				FP_CHECK_INTERRUPTS();
 			if (dim->kind == FP_STRATUM)
-				remap[d][v] = stratum_code(folder, to[d], text);
+				remap[d][v] = stratum_code(folder, to[ndims], text);
 			else
-				remap[d][v] = fp_builder_code(builder, to[d], dim, v);
+				remap[d][v] = fp_builder_code(builder, to[ndims], dim, v);
 		}
 		if (dim->kind == FP_STRATUM)
 		{
-			if (sheet != NULL)
-			{
-				uint32 *strata = fp_alloc_array(folder->arena, uint32, n + 1);
+			uint32 *strata = fp_alloc_array(folder->arena, uint32, n + 1);
 
-				for (uint64 c = 0; c < n; c++)
-					strata[c] = remap[d][cube->codes[d][c]];
-				sheet->strata[to[d]] = strata;
-			}
+			for (uint64 c = 0; c < n; c++)
+				strata[c] = remap[d][cube->codes[d][c]];
+			sheet->strata[to[ndims]] = strata;
 			/* one cell, whatever the stratum */
 			memset(remap[d], 0, (nvalues + 1) * sizeof(uint32));
 		}
+		ndims++;
 	}
-	fp_builder_order(builder, to, cube->ndims, false);
+	fp_builder_order(builder, to, ndims, false);
 	if (builder->relayout)
 		fp_builder_relayout(builder);
 	for (uint64 c = 0; c < n; c++)
 	{
 		if ((c & 0x3ff) == 0)
 			FP_CHECK_INTERRUPTS();
-		for (int d = 0; d < cube->ndims; d++)
-			codes[to[d]] = remap[d][cube->codes[d][c]];
+		for (int i = 0; i < ndims; i++)
+			codes[to[i]] = remap[from[i]][cube->codes[from[i]][c]];
 		if (sheet != NULL)
 			fp_cells_add_numbered(builder->arena, &builder->cells, codes,
 								  cube->trials[c], cube->failures[c],

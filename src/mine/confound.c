@@ -16,9 +16,6 @@
  * can hardly make a difference of min_risk_ratio, and each costs a pass over
  * all that the generalisations cover.
  *
- * Clusters: the intra-class correlation of a one-way analysis of variance;
- * Rao and Scott, Biometrics 48 (1992), for its use.
- *
  * Memory: results in the arena given, the rest in scratch.  No locks.
  *
  * Copyright (c) 2026, the failpat authors
@@ -45,122 +42,6 @@
 
 /* The power that the strata must leave for "explained": 0.8 */
 #define POWER_QUANTILE 0.8416212335729143
-
-static const char *const cluster_names[] = {"job", "job_id", "scene", "batch"};
-
-FpCluster
-fp_cluster_find(const FpTally *tally)
-{
-	const FpCube *cube = tally->cube;
-	FpCluster	  cluster = {-1, 0};
-	double		  p = (double) tally->total.f / (double) tally->total.n;
-	double		  between = 0, within = 0, squares = 0, N = 0, k = 0;
-	double		  size, msb, msw;
-
-	for (size_t i = 0; i < lengthof(cluster_names) && cluster.dim < 0; i++)
-	{
-		int d =
-			fp_cube_find_dim(cube, cluster_names[i], strlen(cluster_names[i]));
-
-		if (d >= 0 && cube->dims[d].kind == FP_STRATUM)
-			cluster.dim = d;
-	}
-	if (cluster.dim < 0)
-		return cluster;
-	/* code 0 is not one cluster: those trials stand for themselves */
-	for (uint32 c = 1; c < tally->ncodes[cluster.dim]; c++)
-	{
-		FpCount count = tally->margins[cluster.dim][c];
-		double	n = (double) count.n;
-		double	rate = n > 0 ? (double) count.f / n : 0;
-
-		if (n == 0)
-			continue;
-		between += n * (rate - p) * (rate - p);
-		within += n * rate * (1 - rate);
-		squares += n * n;
-		N += n;
-		k++;
-	}
-	if (k < 2 || N <= k)
-		return cluster;
-	size = (N - squares / N) / (k - 1);
-	msb = between / (k - 1);
-	msw = within / (N - k);
-	if (msb + (size - 1) * msw > 0)
-		cluster.icc = fmin(fmax((msb - msw) / (msb + (size - 1) * msw), 0), 1);
-	return cluster;
-}
-
-/* ln P(T > t) of Student's t, t > 0 */
-static double
-student_log_upper(double t, double df)
-{
-	double x = df / (df + t * t);
-	double log_p;
-
-	fp_log_beta_cdf(df / 2, 0.5, x, t * t / (df + t * t), &log_p, NULL);
-	return log_p - log(2);
-}
-
-/* how many times the normal quantile at that level Student's is */
-static double
-student_excess(double df, double log_level)
-{
-	double z = fp_normal_upper_quantile(log_level);
-	double low = z, high = z;
-
-	/* the more freedom, the less there is to correct */
-	if (z <= 0 || df > 1e6)
-		return 1;
-	df = fmax(df, 1);
-	while (student_log_upper(high, df) > log_level && high < 1e12)
-		high *= 2;
-	for (int i = 0; i < 60; i++)
-	{
-		double middle = (low + high) / 2;
-
-		if (student_log_upper(middle, df) > log_level)
-			low = middle;
-		else
-			high = middle;
-	}
-	return high / z;
-}
-
-double
-fp_cluster_inflation(FpTallier *tallier, const FpCluster *cluster,
-					 const FpCover *cover, double log_level, FpArena scratch)
-{
-	FpTallied tallied;
-	double	  n = 0, squares = 0, clusters = 0;
-	double	  inflation, share, excess;
-
-	if (cluster->dim < 0 || cluster->icc <= 0)
-		return 1;
-	fp_cover_tally_dim(tallier, cover, cluster->dim, &tallied, scratch);
-	for (uint32 i = 0; i < tallied.n; i++)
-	{
-		double size = (double) tallied.counts[i].n;
-		bool   alone = tallied.strata[i] == 0; /* trials without a cluster */
-
-		n += size;
-		squares += alone ? size : size * size;
-		clusters += alone ? size : 1;
-	}
-	inflation = 1 + (squares / n - 1) * cluster->icc;
-
-	/*
-	 * The clusters' part of the variance is known from as many clusters less
-	 * one, the binomial part exactly: degrees of freedom by Satterthwaite
-	 * (1946).
-	 */
-	share = (inflation - 1) / inflation;
-	if (share <= 0)
-		return 1;
-	excess = student_excess((clusters - 1) / (share * share), log_level);
-	return inflation * excess * excess;
-}
 
 static FpVerdict
 judge(const FpGate *gate, const FpStrataTest *plain, const FpStrataTest *test)
@@ -323,6 +204,7 @@ fp_confound(FpTallier *tallier, const FpGate *gate, double refine_shift,
 	FpStrataTest   plain;
 	FpCount		   count = {0, 0};
 	FpConfounder  *strongest = NULL;
+	bool		   times_known;
 	double		   most_taken = MUCH_TAKEN;
 	bool		   supported = true;
 	Tested		   tested = {tallier, gate,		refine_shift, refines, cover,
@@ -336,7 +218,8 @@ fp_confound(FpTallier *tallier, const FpGate *gate, double refine_shift,
 		count.f += tally->fails[cover->probe.rows[i]];
 	}
 	plain = test_unstratified(gate, count, tally->total);
-	fp_cover_ask(tallier, cover, general, ngeneral, scratch);
+	times_known =
+		fp_cover_ask(tallier, cover, general, ngeneral, NULL, scratch);
 	tested.count = count;
 
 	for (int d = 0; d < cube->ndims; d++)
@@ -350,7 +233,8 @@ fp_confound(FpTallier *tallier, const FpGate *gate, double refine_shift,
 		uint32		  n;
 		int64		  most = -1;
 
-		if (d == cluster->dim || (spoken_of >> d & 1) != 0 || ncodes < 2)
+		if (d == cluster->dim || (spoken_of >> d & 1) != 0 || ncodes < 2 ||
+			(time && !times_known))
 			continue;
 		FP_CHECK_INTERRUPTS();
 		fp_cover_tally_dim(tallier, cover, d, &tallied, scratch);

@@ -11,32 +11,7 @@
 #ifndef FAILPAT_CONFOUND_H
 #define FAILPAT_CONFOUND_H
 
-#include "mine/cover.h"
-
-/*
- * Outcomes within a cluster (the segments of one job, say) may be alike.
- * icc is their correlation; tests of a combination with clusters of sizes n_i
- * have 1 + (sum n_i^2 / sum n_i - 1) icc times the variance.
- */
-typedef struct FpCluster
-{
-	int	   dim; /* or -1: none */
-	double icc;
-} FpCluster;
-
-/* the stratum dimension that holds clusters, by its name, and its icc */
-extern FpCluster fp_cluster_find(const FpTally *tally);
-
-/*
- * By how much the clusters inflate the variance of what cover covers, for a
- * test at that level (a logarithm).  Where there are few of them, one bad
- * cluster is a large part of it, and tails are those of Student's t; that is
- * in the result too.
- */
-extern double fp_cluster_inflation(FpTallier	   *tallier,
-								   const FpCluster *cluster,
-								   const FpCover *cover, double log_level,
-								   FpArena scratch);
+#include "mine/clusters.h"
 
 /*
  * Tests cover, a combination with conditions on the dimensions
@@ -47,7 +22,8 @@ extern double fp_cluster_inflation(FpTallier	   *tallier,
  * Generalisations whose bit
  * is set in refines are tested at a level that is higher by refine_shift.
  * Raises *log_p to the largest of the p of dimensions with the
- * verdict "supported".  Returns whether none explains it.
+ * verdict "supported".  Returns whether none explains it, as far as known
+ * (see FpBuckets).
  */
 extern bool fp_confound(FpTallier *tallier, const FpGate *gate,
 						double refine_shift, uint32 refines,

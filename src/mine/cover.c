@@ -79,18 +79,25 @@ fp_cover_tally(FpTallier *tallier, const FpCover *cover, const uint32 *strata,
 	tally_by(tallier, cover, false, strata, nstrata, out, arena);
 }
 
-/* The counts by bucket, of who knows them. */
+bool
+fp_counted_by_bucket(const FpTally *tally)
+{
+	return tally->fold != NULL && tally->fold->parts == NULL;
+}
+
+/* The counts by bucket, of who knows them; they have been asked for. */
 static void
-tally_buckets(const FpTally *tally, const FpCover *cover, FpTallied *out,
+tally_buckets(FpTallier *tallier, const FpCover *cover, FpTallied *out,
 			  FpArena arena)
 {
-	const FpBuckets *buckets = tally->fold->buckets;
-	FpPatternName	 name;
+	const FpBuckets *buckets = tallier->tally->fold->buckets;
 	FpBucketCounts	 counts;
 
-	fp_probe_name(tally, &cover->probe, &name);
-	buckets->count(buckets->arg, &name, 1, &counts);
 	out->n = 0;
+	out->strata = NULL;
+	out->counts = NULL;
+	if (!fp_cover_ask(tallier, cover, NULL, 0, &counts, arena))
+		return;
 	out->strata = fp_alloc_array(arena, uint32, (uint64) buckets->n + 1);
 	out->counts = fp_alloc_array(arena, FpCount, (uint64) buckets->n + 1);
 	for (uint32 b = 0; b < buckets->n; b++)
@@ -102,23 +109,27 @@ tally_buckets(const FpTally *tally, const FpCover *cover, FpTallied *out,
 		}
 }
 
-void
+bool
 fp_cover_ask(const FpTallier *tallier, const FpCover *cover, FpCover **others,
-			 int n, FpArena scratch)
+			 int n, FpBucketCounts *counts_of_cover, FpArena scratch)
 {
 	const FpTally  *tally = tallier->tally;
 	FpPatternName  *names;
 	FpBucketCounts *counts;
 
-	if (tally->fold == NULL || tally->fold->parts != NULL)
-		return;
+	if (!fp_counted_by_bucket(tally))
+		return true;
 	names = fp_alloc_array(scratch, FpPatternName, (uint64) n + 1);
 	counts = fp_alloc_array(scratch, FpBucketCounts, (uint64) n + 1);
 	fp_probe_name(tally, &cover->probe, &names[0]);
 	for (int i = 0; i < n; i++)
 		fp_probe_name(tally, &others[i]->probe, &names[i + 1]);
-	tally->fold->buckets->count(tally->fold->buckets->arg, names, n + 1,
-								counts);
+	if (!tally->fold->buckets->count(tally->fold->buckets->arg, names, n + 1,
+									 counts))
+		return false;
+	if (counts_of_cover != NULL)
+		*counts_of_cover = counts[0];
+	return true;
 }
 
 void
@@ -132,7 +143,7 @@ fp_cover_tally_dim(FpTallier *tallier, const FpCover *cover, int d,
 
 	if (cube == NULL)
 	{
-		tally_buckets(tally, cover, out, arena);
+		tally_buckets(tallier, cover, out, arena);
 		return;
 	}
 	tally_by(tallier, cover, folded, cube->codes[d], tally->ncodes[d], out,

@@ -49,12 +49,17 @@ extern void fp_cover_tally(FpTallier *tallier, const FpCover *cover,
 extern void fp_cover_tally_dim(FpTallier *tallier, const FpCover *cover, int d,
 							   FpTallied *out, FpArena arena);
 
+/* Are strata counted by who knows the buckets (see FpBuckets)? */
+extern bool fp_counted_by_bucket(const FpTally *tally);
+
 /*
  * Says that counts by bucket of cover and of n others will be asked for, so
- * that they are counted at once where they have to be.
+ * that they are counted at once where they have to be; those of cover go to
+ * *counts, unless that is NULL.  False where they are not known yet.
  */
-extern void fp_cover_ask(const FpTallier *tallier, const FpCover *cover,
-						 FpCover **others, int n, FpArena scratch);
+extern bool fp_cover_ask(const FpTallier *tallier, const FpCover *cover,
+						 FpCover **others, int n, FpBucketCounts *counts,
+						 FpArena scratch);
 
 /* The cover of that combination among n, or a new one, without its cells. */
 extern FpCover *fp_cover_find(FpCover **covers, int *n, const FpProbe *probe,

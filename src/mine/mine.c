@@ -368,11 +368,17 @@ static int64
 mine_one(const FpCube *cube, const FpFold *fold, const FpMineOptions *options,
 		 FpMineResult *result, FpArena arena)
 {
-	FpArena working = fp_arena_create(arena, "failpat mining");
-	FpRun	run;
-	int		n = result->npatterns + 1;
+	const FpBuckets *buckets = fold != NULL ? fold->buckets : NULL;
+	FpArena			 working = fp_arena_create(arena, "failpat mining");
+	FpRun			 run;
+	int				 n = result->npatterns + 1;
+	bool			 found;
 
-	if (!fp_run(cube, fold, true, options, working, &run))
+	while ((found = fp_run(cube, fold, true, options, working, &run)) &&
+		   buckets != NULL && buckets->count_rest != NULL &&
+		   buckets->count_rest(buckets->arg))
+		fp_arena_reset(working);
+	if (!found)
 	{
 		fp_arena_delete(working);
 		return 0;

@@ -185,7 +185,23 @@ typedef struct FpBucketCounts
 {
 	const int64 *trials;
 	const int64 *failures;
+
+	/*
+	 * In all buckets together: in how many clusters (jobs) the trials are, a
+	 * trial without one counting as one, and the sum of the squares of how
+	 * many each has.
+	 */
+	int64  clusters;
+	double squares;
 } FpBucketCounts;
+
+/* Clusters that have as many trials and as many failures as one another. */
+typedef struct FpClusterKind
+{
+	int64 trials; /* at least 1 */
+	int64 failures;
+	int64 number; /* of such clusters */
+} FpClusterKind;
 
 /*
  * The buckets of a folded cube that are counted where they are asked for.
@@ -196,12 +212,24 @@ typedef struct FpBuckets
 	uint32		   n; /* codes of the stratum are 1 .. n, in order of time */
 	FpBucketCounts total; /* of all observations */
 
+	/* the clusters in all buckets together, in order; none: not clustered */
+	uint32				 nkinds;
+	const FpClusterKind *kinds;
+
 	/*
 	 * Counts so many combinations, which are in terms of the cube; the result
-	 * stays until the run has ended.
+	 * stays until the run has ended.  It may return false and count nothing:
+	 * then the run goes on as if time and clusters spoke for them, to see
+	 * what else will be asked for.
 	 */
-	void (*count)(void *arg, const FpPatternName *names, int nnames,
+	bool (*count)(void *arg, const FpPatternName *names, int nnames,
 				  FpBucketCounts *counts);
+
+	/*
+	 * At the end of a run: counts what it did not, if anything, and returns
+	 * whether it did, so that the run must be made again.  May be NULL.
+	 */
+	bool (*count_rest)(void *arg);
 	void *arg;
 } FpBuckets;
 

@@ -358,7 +358,8 @@ count_cells(const FpSelector *sel, const FpCover *cover)
 
 /*
  * Gates A and B once more, with the variance that outcomes alike within
- * clusters have.
+ * clusters have.  Clusters are asked for only where all else has been passed,
+ * as that may mean reading all buckets.
  */
 static bool
 passes_clustered(FpSelector *sel, FpSelected *selected)
@@ -606,7 +607,9 @@ typedef struct Waiting
 	FpCandidate *candidate;
 	double		 log_level; /* at which it was looked at; -INFINITY: not yet */
 	bool		 refused;	/* by accepted patterns */
+	bool		 significant; /* by itself: to be told where it is folded */
 	bool		 near;		/* by a p that Holm's steps may still let pass */
+	bool		 told;		  /* significant has been looked at */
 	int			 folded_into; /* the one with the largest part in it */
 } Waiting;
 
@@ -657,6 +660,24 @@ batch_size(const FpSelector *sel, Waiting *const *waiting, int64 nwaiting)
 		n++;
 	}
 	return n;
+}
+
+/*
+ * Refused for what is accepted.  The strongest for each pattern are told, if
+ * they are significant with their clusters too.
+ */
+static void
+refuse(FpSelector *sel, Waiting *waiting, FpSelected *chosen, int pattern)
+{
+	waiting->refused = true;
+	waiting->folded_into = pattern;
+	if (waiting->told)
+		return;
+	if (sel->selection->patterns[pattern]->nrefused >= FP_MAX_FOLDED)
+		return;
+	sel->selection->patterns[pattern]->nrefused++;
+	waiting->told = true;
+	waiting->significant = passes_clustered(sel, chosen);
 }
 
 /* Looks at a batch; returns whether an accepted pattern fell. */
@@ -721,13 +742,15 @@ select_batch(FpSelector *sel, Waiting **batch, int n)
 			}
 		if (known)
 			continue;
-		if (passes_clustered(sel, &chosen[i]))
+		/* what falls without the variance of clusters falls with it */
+		chosen[i].inflation = 1;
+		if (!not_explained(sel, &chosen[i], relevant, nrelevant))
+			refuse(sel, batch[i], &chosen[i], relevant[0].pattern);
+		else if (passes_clustered(sel, &chosen[i]))
 		{
-			if (!not_explained(sel, &chosen[i], relevant, nrelevant))
-			{
-				batch[i]->refused = true;
-				batch[i]->folded_into = relevant[0].pattern;
-			}
+			if (chosen[i].inflation > 1 &&
+				!not_explained(sel, &chosen[i], relevant, nrelevant))
+				refuse(sel, batch[i], &chosen[i], relevant[0].pattern);
 			else if (not_confounded(sel, &chosen[i]))
 			{
 				fell |= accept(sel, &chosen[i]);
@@ -797,7 +820,7 @@ fold(FpSelector *sel, const Waiting *waiting, int64 nwaiting)
 			add_folded(sel, pattern->dropped_for, &pattern->candidate.items);
 	}
 	for (int64 i = 0; i < nwaiting; i++)
-		if (waiting[i].refused)
+		if (waiting[i].refused && waiting[i].significant)
 			add_folded(sel, waiting[i].folded_into,
 					   &waiting[i].candidate->items);
 }
@@ -819,7 +842,7 @@ fp_select(FpScreen *screen, FpDirection direction, FpCandidate *candidates,
 	sel->arena = arena;
 	sel->tallier.tally = screen->tally;
 	sel->tallier.arena = arena;
-	sel->cluster = fp_cluster_find(sel->tally);
+	sel->cluster = fp_cluster_find(sel->tally, arena);
 	sel->direction = direction;
 	sel->selection->selector = sel;
 	fp_tally_reserve(sel->tally, sel->tally->cube->ncells * sizeof(uint32));

@@ -38,6 +38,7 @@ typedef struct FpSelected
 	 */
 	int		 nfolded;
 	FpItems *folded;
+	int		 nrefused; /* of which it was asked so far whether they pass */
 } FpSelected;
 
 /* So many of them are told. */

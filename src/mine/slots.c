@@ -13,6 +13,7 @@
  *-------------------------------------------------------------------------
  */
 #include "mine/counthash.h"
+#include "mine/cover.h"
 
 static void
 count_margins(FpTally *tally)
@@ -28,7 +29,7 @@ count_margins(FpTally *tally)
 		uint32 n = (dim->kind == FP_SET ? dim->nsets : dim->nvalues) + 1;
 
 		fp_tally_reserve(tally, (uint64) n * sizeof(FpCount));
-		if (folded && tally->fold->parts == NULL)
+		if (folded && fp_counted_by_bucket(tally))
 		{
 			const FpBuckets *buckets = tally->fold->buckets;
 

@@ -10,7 +10,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET LOCAL search_path = failpat, public, tap;
-SELECT plan(26);
+SELECT plan(32);
 
 CREATE TABLE runs (id bigserial PRIMARY KEY);
 CREATE VIEW seen AS
@@ -97,12 +97,71 @@ DELETE FROM fp_bucket_counts WHERE source = 'many';
 SELECT is(differences('many'), 0::bigint, 'the same, counted anew');
 SELECT is(differences('many'), 0::bigint, 'the same, kept');
 
--- Jobs, and dimensions that the source does not have.
+-- Random histories with jobs: some lie in one bucket, some in two, some in all;
+-- observations without a job are among them; jobs differ in how often they fail.
+-- What is mined step by step is what all cells of all buckets give, to the bit.
+CREATE FUNCTION work_in_jobs(wanted text, first int, last int, n int) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO fp_observations (source, obs_key, source_key, observed_at, failed, failed_checks, job, dims, changed_at)
+    SELECT wanted, gen_random_uuid(), 'k', date_trunc('day', now(), 'UTC') + day * interval '1 day' + interval '1 second' * i,
+        random() < CASE WHEN l = '2' AND pos >= 6 THEN 0.5 ELSE 0.05 END + CASE WHEN hashtext(j) % 4 = 0 THEN 0.25 ELSE 0 END, '{}', j,
+        jsonb_build_object('w', hashtext(j) % 3, 'lora', ARRAY[l, m], 'ch', ch, 'pos', pos), now()
+    FROM (SELECT day, i, CASE i % 20 WHEN 0 THEN NULL WHEN 1 THEN 'always ' || i / 400 WHEN 2 THEN 'twice ' || (day - 1) / 2 || ' ' || i / 100
+                              WHEN 3 THEN 'again ' || floor(random() * 300) ELSE day || ' ' || i / 12 END AS j,
+              floor(random() * 6)::int::text AS l, (6 + floor(random() * 3))::int::text AS m,
+              floor(random() * 20)::int::text AS ch, 1 + floor(random() * 12)::int AS pos
+          FROM generate_series(first, last) day, generate_series(1, n) i OFFSET 0) made;
+    INSERT INTO fp_dirty (source, bucket, at)
+    SELECT wanted, date_trunc('day', now(), 'UTC') + d * interval '1 day', now() FROM generate_series(first, last) d $$;
+CREATE FUNCTION random_histories(n int, steps int, OUT differing bigint, OUT nfound bigint, OUT inflated bigint, OUT shared bigint) LANGUAGE plpgsql AS $$
+DECLARE
+    name text;
+    first int;
+BEGIN
+    differing := 0; nfound := 0; inflated := 0; shared := 0;
+    FOR h IN 1 .. n LOOP
+        name := 'history' || h;
+        PERFORM watch(name);
+        PERFORM work_in_jobs(name, -20, -2 - h % 3, 150 + 50 * (h % 3));
+        FOR step IN 1 .. steps LOOP
+            PERFORM fp_refresh_now(name);
+            differing := differing + differences(name);
+            first := -floor(random() * 22);
+            PERFORM work_in_jobs(name, first, least(first + floor(random() * 3)::int, 0), 20 + floor(random() * 100)::int);
+            -- outcomes that are corrected, observations that go
+            IF step = 2 THEN
+                UPDATE fp_observations SET failed = NOT failed WHERE source = name AND job LIKE 'always%' AND random() < 0.1;
+                DELETE FROM fp_observations WHERE source = name AND job LIKE 'twice%' AND random() < 0.2;
+                INSERT INTO fp_dirty SELECT DISTINCT name, fp_bucket(observed_at, interval '1 day', 'UTC'), now() FROM fp_observations WHERE source = name;
+            END IF;
+        END LOOP;
+        PERFORM fp_refresh_now(name);
+        differing := differing + differences(name);
+        nfound := nfound + found(name);
+        inflated := inflated + (SELECT count(*) FROM fp_mine_window(name, buckets(name), 3, 0.05, 20, 1.2) m WHERE m.inflation > 1.05);
+        shared := shared + (SELECT sum(length(k.shared) / 8) FROM fp_bucket_counts k WHERE k.source = name);
+        -- whole again, from nothing
+        DELETE FROM fp_bucket_counts WHERE source = name;
+        differing := differing + differences(name);
+    END LOOP;
+END $$;
+CREATE TEMP TABLE histories AS SELECT * FROM random_histories(4, 3);
+SELECT is(differing, 0::bigint, 'random histories with jobs: the same as from all cells') FROM histories;
+SELECT cmp_ok(nfound, '>=', 4::bigint, '... and something is found') FROM histories;
+SELECT cmp_ok(inflated, '>=', 4::bigint, '... for which jobs are heeded') FROM histories;
+SELECT cmp_ok(shared, '>', 300::bigint, '... and jobs lie in several buckets') FROM histories;
+-- What was kept of a bucket, whose jobs come to lie in another one
 SELECT watch('jobs');
-SELECT work('jobs', -15, 0, 200, $$l = '2' AND pos >= 6$$, true);
+SELECT work_in_jobs('jobs', -15, -1, 200);
 SELECT ok(fp_refresh_now('jobs'), 'refreshed with jobs');
-SELECT is(differences('jobs'), 0::bigint, 'the same with jobs');
-SELECT cmp_ok((SELECT max(inflation) FROM fp_evidence e JOIN failure_patterns f ON f.id = e.pattern_id WHERE f.source = 'jobs'), '>=', 1::float8, 'which are heeded');
+INSERT INTO fp_observations (source, obs_key, source_key, observed_at, failed, failed_checks, job, dims, changed_at)
+SELECT source, 'again ' || obs_key, 'k', date_trunc('day', now(), 'UTC'), failed, failed_checks, job, dims, now()
+FROM fp_observations WHERE source = 'jobs' AND job LIKE '-7 %';
+INSERT INTO fp_dirty VALUES ('jobs', date_trunc('day', now(), 'UTC'), now());
+SELECT ok(fp_refresh_now('jobs'), 'all jobs of a day came again');
+SELECT is(differences('jobs'), 0::bigint, 'the same with them');
+SELECT cmp_ok((SELECT length(shared) / 8 FROM fp_bucket_counts WHERE source = 'jobs' AND bucket = date_trunc('day', now(), 'UTC') - interval '7 days'), '>',
+    (SELECT length(shared) / 8 FROM fp_bucket_counts WHERE source = 'jobs' AND bucket = date_trunc('day', now(), 'UTC') - interval '8 days'), '... which are known to lie in two buckets');
+SELECT is((SELECT inflation > 1 FROM fp_mine_window('jobs', buckets('jobs'), 3, 0.05, 20, 1.2) LIMIT 1), true, 'jobs are heeded');
 SELECT watch('more');
 SELECT work('more', -15, -8, 200, $$l = '2' AND pos >= 6$$);
 SELECT work('more', -7, 0, 200, $$l = '2' AND pos >= 6$$, false, '{"other": "1"}');

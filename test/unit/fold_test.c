@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "cube/build.h"
+#include "mine/clusters_join.h"
 #include "mine/mine.h"
 #include "mine_data.h"
 
@@ -144,6 +145,8 @@ typedef struct Knower
 	const FpFold *fold; /* with parts */
 	int			  nasked;
 	int			  most; /* at once */
+	bool		  tells; /* in this run */
+	int			  nruns;
 } Knower;
 
 static bool
@@ -164,7 +167,7 @@ cell_meets(const FpCube *cube, const FpPatternName *name, uint64 cell)
 	return true;
 }
 
-static void
+static bool
 count_by_day(void *arg, const FpPatternName *names, int nnames,
 			 FpBucketCounts *counts)
 {
@@ -172,9 +175,17 @@ count_by_day(void *arg, const FpPatternName *names, int nnames,
 	const FpCube *cube = &knower->fold->cube;
 	const FpCube *parts = knower->fold->parts;
 	const uint32 *days = parts->codes[parts->ndims - 1];
+	int			  job = fp_cube_find_dim(parts, "job", 3);
 
+	knower->nasked += nnames;
+	knower->most = Max(knower->most, nnames);
+	if (!knower->tells)
+		return false;
 	for (int n = 0; n < nnames; n++)
 	{
+		uint32 njobs = job < 0 ? 0 : parts->dims[job].nvalues;
+		int64 *sizes =
+			fp_alloc0_array(knower->arena, int64, (uint64) njobs + 1);
 		int64 *trials = fp_alloc0_array(knower->arena, int64, NDAYS);
 		int64 *failures = fp_alloc0_array(knower->arena, int64, NDAYS);
 
@@ -186,22 +197,121 @@ count_by_day(void *arg, const FpPatternName *names, int nnames,
 			{
 				trials[days[i] - 1] += parts->trials[i];
 				failures[days[i] - 1] += parts->failures[i];
+				sizes[job < 0 ? 0 : parts->codes[job][i]] += parts->trials[i];
 			}
 		counts[n].trials = trials;
 		counts[n].failures = failures;
+		counts[n].clusters = sizes[0];
+		counts[n].squares = (double) sizes[0];
+		for (uint32 j = 1; j <= njobs; j++)
+		{
+			counts[n].clusters += sizes[j] > 0;
+			counts[n].squares += (double) sizes[j] * (double) sizes[j];
+		}
 	}
-	knower->nasked += nnames;
-	knower->most = Max(knower->most, nnames);
+	return true;
+}
+
+/* The first run is told nothing. */
+static bool
+tell_next(void *arg)
+{
+	Knower *knower = arg;
+
+	knower->nruns++;
+	if (knower->tells || knower->nasked == 0)
+		return false;
+	return knower->tells = true;
+}
+
+/* The clusters of the days, joined as those of buckets are. */
+static FpClusters *
+join_days(const FpFold *fold, FpArena arena)
+{
+	const FpCube	*parts = fold->parts;
+	const uint32	*days = parts->codes[parts->ndims - 1];
+	int				 job = fp_cube_find_dim(parts, "job", 3);
+	uint32			 njobs = job < 0 ? 0 : parts->dims[job].nvalues;
+	FpBucketClusters lists[NDAYS] = {{0}};
+	FpClusters		*joined;
+	bool			 shared_right = true;
+
+	for (uint32 t = 0; t < NDAYS; t++)
+	{
+		int64  *trials = fp_alloc0_array(arena, int64, (uint64) njobs + 1);
+		int64  *failures = fp_alloc0_array(arena, int64, (uint64) njobs + 1);
+		uint64 *hashes = fp_alloc0_array(arena, uint64, (uint64) njobs + 1);
+		uint32	n = 0;
+
+		for (uint64 i = 0; i < parts->ncells && job >= 0; i++)
+			if (days[i] == t + 1)
+			{
+				trials[parts->codes[job][i]] += parts->trials[i];
+				failures[parts->codes[job][i]] += parts->failures[i];
+			}
+		/* hashes that are spread, and ascend as the codes do */
+		for (uint32 j = 1; j <= njobs; j++)
+			if (trials[j] > 0)
+			{
+				hashes[n] = (UINT64CONST(0xffffffffffffffff) / njobs) * j;
+				trials[n] = trials[j];
+				failures[n++] = failures[j];
+			}
+		lists[t].n = n;
+		lists[t].hashes = hashes;
+		lists[t].trials = trials;
+		lists[t].failures = failures;
+	}
+	joined = fp_clusters_join(lists, NDAYS, arena);
+	for (int t = 0; t < NDAYS; t++)
+	{
+		uint32 s = 0;
+
+		for (uint32 i = 0; i < lists[t].n; i++)
+		{
+			int ndays = 0;
+
+			for (int u = 0; u < NDAYS; u++)
+				for (uint32 k = 0; k < lists[u].n; k++)
+					ndays += lists[u].hashes[k] == lists[t].hashes[i];
+			if (ndays > 1)
+				shared_right &= s < joined->shared[t].n &&
+								joined->shared[t].hashes[s++] ==
+									lists[t].hashes[i];
+		}
+		shared_right &= s == joined->shared[t].n;
+	}
+	ok(shared_right, "jobs of several days are told from the others");
+	return joined;
+}
+
+/* Numbers dimensions as if there was one more, before number d. */
+static FpMineResult *
+renumbered(FpMineResult *result, int d)
+{
+	for (int i = 0; d >= 0 && i < result->npatterns; i++)
+	{
+		FpPattern *pattern = &result->patterns[i];
+
+		for (int c = 0; c < pattern->nconditions; c++)
+			pattern->conditions[c].dim += pattern->conditions[c].dim >= d;
+		for (int c = 0; c < pattern->nconfounders; c++)
+			pattern->confounders[c].dim += pattern->confounders[c].dim >= d;
+	}
+	return result;
 }
 
 /* Counts by day are asked for: what is found is the same. */
 static void
 check_asked(FpCube **cubes, const FpFold *fold, const FpMineOptions *options,
-			const FpMineResult *expected, FpArena arena)
+			const FpMineResult *expected, bool jobs, FpArena arena)
 {
-	Knower		  knower = {arena, fold, 0, 0};
-	FpBuckets	  buckets = {NDAYS, {NULL, NULL}, count_by_day, &knower};
+	Knower		  knower = {arena, fold, 0, 0, true, 0};
+	FpClusters	 *clusters = join_days(fold, arena);
+	FpBuckets	  buckets = {NDAYS,		  {0},	   clusters->nkinds, clusters->kinds,
+							 count_by_day, tell_next, &knower};
 	FpPatternName all = {0};
+	int			  job = fp_cube_find_dim(&fold->cube, "job", 3);
 	FpFolder	 *folder = fp_folder_create(arena, false);
 	FpFold		 *base;
 	FpMineResult *found;
@@ -212,17 +322,23 @@ check_asked(FpCube **cubes, const FpFold *fold, const FpMineOptions *options,
 		fp_folder_add(folder, cubes[t]);
 	base = fp_folder_base(folder, "time", NDAYS, arena);
 	ok(base->cube.ncells == fold->cube.ncells &&
-		   base->cube.ndims == fold->cube.ndims &&
+		   base->cube.ndims == fold->cube.ndims - jobs &&
 		   base->cube.total_failures == fold->cube.total_failures,
 	   "the sum of sums is the sum");
 	count_by_day(&knower, &all, 1, &buckets.total);
 	knower.nasked = 0;
 	base->buckets = &buckets;
-	found = fp_mine_fold(base, options, arena);
+	found = renumbered(fp_mine_fold(base, options, arena), job);
 	ok(difference(expected, found)[0] == '\0', "the same, by asking: %s",
 	   difference(expected, found));
 	ok(knower.nasked > 0 && knower.most > 1,
 	   "asked for %d, %d of them at once", knower.nasked, knower.most);
+	knower.tells = false;
+	knower.nasked = knower.nruns = 0;
+	found = renumbered(fp_mine_fold(base, options, arena), job);
+	ok(difference(expected, found)[0] == '\0' && knower.nruns == 2,
+	   "the same, by a run that is told nothing and one that is told all: %s",
+	   difference(expected, found));
 }
 
 static void
@@ -276,8 +392,7 @@ check(uint64 seed, bool jobs)
 	   difference(found[0], found[1]));
 	ok(difference(found[0], found[2])[0] == '\0', "the same, of many: %s",
 	   difference(found[0], found[2]));
-	if (!jobs)
-		check_asked(cubes, fold, &options, found[2], arena);
+	check_asked(cubes, fold, &options, found[2], jobs, arena);
 	/* without time they are: the data would show an engine that forgets it */
 	stack->ndims--;
 	found[3] = fp_mine(stack, &options, arena);
