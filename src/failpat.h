@@ -28,4 +28,7 @@ extern int failpat_memory_limit;
 /* failpat.require_confirmed: whether candidates are kept from alerting */
 extern bool failpat_require_confirmed;
 
+/* "what", and the share that is done as a percentage, in the process title */
+extern void failpat_show_progress(const char *what, double done);
+
 #endif /* FAILPAT_H */

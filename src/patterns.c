@@ -25,7 +25,6 @@
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/ps_status.h"
 
 #include "cubes.h"
 #include "failpat.h"
@@ -382,13 +381,8 @@ put_pattern(ReturnSetInfo *rsinfo, const FpCube *cube,
 static void
 show_progress(void *arg, double done)
 {
-	char text[40];
-
 	(void) arg;
-	if (!update_process_title)
-		return;
-	snprintf(text, sizeof(text), "mining %d%%", (int) (done * 100));
-	set_ps_display(text);
+	failpat_show_progress("mining", done);
 }
 
 /*

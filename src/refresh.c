@@ -187,7 +187,7 @@ failpat_refresh_lock(PG_FUNCTION_ARGS)
 /* The steps of a refresh: each is done until it says 0, or once. */
 static const struct
 {
-	const char *function;
+	const char *function; /* fp_refresh_ and what fp_status calls the step */
 	bool		repeated;
 } refresh_steps[] = {
 	{"fp_refresh_begin", false},   {"fp_refresh_pending", true},
@@ -196,6 +196,26 @@ static const struct
 	{"fp_refresh_model", false},   {"fp_refresh_advice", false},
 	{"fp_refresh_changes", false},
 };
+
+/* Others see what comes next as soon as this transaction has committed. */
+static void
+note_step(const char *home, const char *source, const char *name)
+{
+	Oid	  types[2] = {TEXTOID, TEXTOID};
+	Datum args[2] = {CStringGetTextDatum(source),
+					 name ? CStringGetTextDatum(name) : (Datum) 0};
+	char *sql = psprintf("SELECT %s.fp_note_progress($1, $2)", home);
+	bool  pushed = !ActiveSnapshotSet();
+
+	if (pushed)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_execute_with_args(sql, 2, types, args, name ? "  " : " n", false,
+							  0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args failed");
+	SPI_freetuptable(SPI_tuptable);
+	if (pushed)
+		PopActiveSnapshot();
+}
 
 /*
  * Does the next piece of a refresh, in this transaction.  *at is 0 before the
@@ -208,7 +228,13 @@ failpat_refresh_step(const char *home, const char *source, int *at)
 	Assert(*at >= 0 && *at < lengthof(refresh_steps));
 	if (step(home, refresh_steps[*at].function, source) <= 0 ||
 		!refresh_steps[*at].repeated)
+	{
 		(*at)++;
+		note_step(home, source,
+				  *at < lengthof(refresh_steps)
+					  ? refresh_steps[*at].function + strlen("fp_refresh_")
+					  : NULL);
+	}
 	return *at < lengthof(refresh_steps);
 }
 

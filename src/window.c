@@ -146,9 +146,9 @@ count_names(void *arg, const FpPatternName *names, int nnames,
 	for (int i = 0; i < nnames; i++)
 		numbers[i] =
 			(int) (failpat_window_ask(
-					   window, failpat_conditions(miner->base,
-												  names[i].conditions,
-												  names[i].nconditions)) -
+					   window,
+					   failpat_conditions(miner->base, names[i].conditions,
+										  names[i].nconditions)) -
 				   window->asked);
 	for (int i = 0; i < nnames; i++)
 	{
@@ -158,8 +158,7 @@ count_names(void *arg, const FpPatternName *names, int nnames,
 		if (asked->nknown < window->n)
 			list[n++] = asked;
 	}
-	if (n > 0 && miner->nruns < MOST_RUNS &&
-		++miner->npasses > PASSES_AT_ONCE)
+	if (n > 0 && miner->nruns < MOST_RUNS && ++miner->npasses > PASSES_AT_ONCE)
 	{
 		miner->lacks = true;
 		known = false;
@@ -224,8 +223,8 @@ mine_sum(Miner *miner, FunctionCallInfo fcinfo, int first)
 	FailpatAsked  *all;
 	FailpatAsked **list;
 	FpFold		  *fold;
-	Jsonb		  *everything = DatumGetJsonbP(
-		DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
+	Jsonb		  *everything =
+		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
 
 	failpat_window_read(window);
 	clusters = failpat_window_clusters(window);

@@ -41,8 +41,8 @@ typedef struct FailpatAsked
 typedef struct FailpatBucket
 {
 	Datum			 start;
-	Datum			 dims;	/* names of its cube, or 0: not looked at */
-	bool			 stale; /* its row must be written, */
+	Datum			 dims;	 /* names of its cube, or 0: not looked at */
+	bool			 stale;	 /* its row must be written, */
 	bool			 listed; /* .. with its clusters */
 	FpBucketClusters clusters;
 	FpHashes		 shared; /* those that shares are of, ascending */
@@ -126,7 +126,7 @@ extern void failpat_window_keep(FailpatWindow *window);
 extern FpClusters *failpat_window_clusters(FailpatWindow *window);
 
 /* Counts combinations in the buckets in which they are not known. */
-extern void failpat_window_count(FailpatWindow		  *window,
+extern void failpat_window_count(FailpatWindow		 *window,
 								 FailpatAsked *const *list, int n);
 
 /* The clusters of all buckets together, of a combination known in all. */

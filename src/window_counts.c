@@ -64,10 +64,10 @@ compare_hashes(const void *a, const void *b)
 static uint32
 find_hash(const FpHashes *list, uint64 hash)
 {
-	const uint64 *found =
-		list->n == 0 ? NULL
-					 : bsearch(&hash, list->hashes, list->n, sizeof(uint64),
-							   compare_hashes);
+	const uint64 *found = list->n == 0
+							  ? NULL
+							  : bsearch(&hash, list->hashes, list->n,
+										sizeof(uint64), compare_hashes);
 
 	return found == NULL ? 0 : (uint32) (found - list->hashes) + 1;
 }
@@ -178,11 +178,10 @@ by_cluster(FailpatWindow *window, OneCube *one, int d)
 	FpCube *part = NULL;
 
 	if (one->from_bytes)
-		part =
-			fp_cube_part(window->one_cx, &one->packed, NULL, 0, &d, 1);
+		part = fp_cube_part(window->one_cx, &one->packed, NULL, 0, &d, 1);
 	if (part == NULL)
-		part = fp_cube_project(window->one_cx, decoded(window, one), NULL, &d,
-							   1);
+		part =
+			fp_cube_project(window->one_cx, decoded(window, one), NULL, &d, 1);
 	return part;
 }
 
@@ -249,9 +248,9 @@ static bool
 share_more(FailpatWindow *window, FailpatBucket *bucket, const FpHashes *more)
 {
 	FpHashes *shared = &bucket->shared;
-	uint64	 *all = fp_alloc_array(window->cx, uint64,
-								   (uint64) shared->n + more->n + 1);
-	uint32	  n = 0, i = 0, k = 0;
+	uint64	 *all =
+		fp_alloc_array(window->cx, uint64, (uint64) shared->n + more->n + 1);
+	uint32 n = 0, i = 0, k = 0;
 
 	while (i < shared->n || k < more->n)
 	{
@@ -292,8 +291,8 @@ number_shared(FailpatWindow *window)
 	{
 		FailpatBucket *bucket = &window->buckets[b];
 
-		bucket->number = fp_alloc_array(window->cx, uint32,
-										(uint64) bucket->shared.n + 1);
+		bucket->number =
+			fp_alloc_array(window->cx, uint32, (uint64) bucket->shared.n + 1);
 		for (uint32 s = 0; s < bucket->shared.n; s++)
 		{
 			uint64 hash = bucket->shared.hashes[s];
@@ -320,9 +319,8 @@ number_shared(FailpatWindow *window)
 FpClusters *
 failpat_window_clusters(FailpatWindow *window)
 {
-	FpBucketClusters *lists =
-		palloc0_array(FpBucketClusters, window->n + 1);
-	FpClusters *joined;
+	FpBucketClusters *lists = palloc0_array(FpBucketClusters, window->n + 1);
+	FpClusters		 *joined;
 
 	for (int b = 0; b < window->n; b++)
 	{
@@ -457,9 +455,8 @@ static void
 set_clusters(FailpatWindow *window, FailpatAsked *asked, int b, int64 alone,
 			 const int64 *sizes, const uint32 *places, uint64 n)
 {
-	Share *shares =
-		fp_alloc_array(window->one_cx, Share,
-					   (uint64) window->buckets[b].shared.n + 1);
+	Share *shares = fp_alloc_array(window->one_cx, Share,
+								   (uint64) window->buckets[b].shared.n + 1);
 	uint32 nshares = 0;
 
 	asked->clusters[b] = alone;
@@ -567,7 +564,7 @@ count_decoded(FailpatWindow *window, int b, const FpCube *cube,
 			  ClusterCodes *clusters, FailpatAsked *asked,
 			  const FailpatCondition *read, int nread)
 {
-	bool *met = failpat_cube_match_read(cube, read, nread, window->one_cx);
+	bool  *met = failpat_cube_match_read(cube, read, nread, window->one_cx);
 	int64  trials = 0;
 	int64  failures = 0;
 	int64  alone;

@@ -49,11 +49,11 @@ failpat_window_run_all(FailpatWindow *window, const char *sql)
 FailpatAsked *
 failpat_window_ask(FailpatWindow *window, Jsonb *conditions)
 {
-	const char	 *bytes = VARDATA(conditions);
-	size_t		  len = VARSIZE(conditions) - VARHDRSZ;
-	uint32		  hash = fp_hash_bytes(bytes, len);
-	uint32		  code = fp_dict_find(&window->by_conditions, bytes, len, hash);
-	uint64		  n = (uint64) window->n + 1;
+	const char *bytes = VARDATA(conditions);
+	size_t		len = VARSIZE(conditions) - VARHDRSZ;
+	uint32		hash = fp_hash_bytes(bytes, len);
+	uint32		code = fp_dict_find(&window->by_conditions, bytes, len, hash);
+	uint64		n = (uint64) window->n + 1;
 	FailpatAsked *asked;
 
 	if (code > 0)
@@ -288,9 +288,9 @@ array_of(Datum *values, int n, Oid type)
 static Datum
 pack_clusters(const FpBucketClusters *clusters)
 {
-	bytea *packed = MemoryContextAllocHuge(CurrentMemoryContext,
-										   VARHDRSZ + 10 +
-											   (Size) clusters->n * 28);
+	bytea *packed =
+		MemoryContextAllocHuge(CurrentMemoryContext,
+							   VARHDRSZ + 10 + (Size) clusters->n * 28);
 	uint8 *at = failpat_put_varint((uint8 *) VARDATA(packed), clusters->n);
 
 	memcpy(at, clusters->hashes, clusters->n * sizeof(uint64));
@@ -309,14 +309,11 @@ keep_bucket(FailpatWindow *window, const char *sql, int b, bool drop,
 			Datum **columns, bytea *empty)
 {
 	FailpatBucket *bucket = &window->buckets[b];
-	Oid			   types[NARGS] = {TEXTOID,		 TIMESTAMPTZOID,
-								   TEXTARRAYOID, JSONBARRAYOID,
-								   INT8ARRAYOID, INT8ARRAYOID,
-								   INT8ARRAYOID, FLOAT8ARRAYOID,
-								   BYTEAARRAYOID, BYTEAOID,
-								   BYTEAOID};
-	Datum		   args[NARGS] = {window->source, bucket->start,
-								  bucket->dims};
+	Oid			   types[NARGS] = {TEXTOID,		  TIMESTAMPTZOID, TEXTARRAYOID,
+								   JSONBARRAYOID, INT8ARRAYOID,	  INT8ARRAYOID,
+								   INT8ARRAYOID,  FLOAT8ARRAYOID, BYTEAARRAYOID,
+								   BYTEAOID,	  BYTEAOID};
+	Datum		   args[NARGS] = {window->source, bucket->start, bucket->dims};
 	char		   nulls[NARGS + 1];
 	bool		   jobs = bucket->clusters.n > 0;
 	bytea		  *shared;

@@ -46,8 +46,13 @@ CREATE TABLE fp_source_state (
     backfill_key text,
     backfill_count bigint NOT NULL DEFAULT 0,
     backfill_done boolean NOT NULL DEFAULT false,
+    backfill_rows bigint NOT NULL DEFAULT 0,
+    backfill_size bigint,
     captured_at timestamptz,
     refresh_started_at timestamptz,
+    refresh_step text,
+    refresh_done bigint,
+    refresh_whole bigint,
     pending_listed boolean NOT NULL DEFAULT false,
     refresh_bucket timestamptz,
     refreshed_at timestamptz,
@@ -65,8 +70,13 @@ COMMENT ON COLUMN fp_source_state.source IS 'name of the source';
 COMMENT ON COLUMN fp_source_state.backfill_key IS 'last key that fp_backfill has loaded';
 COMMENT ON COLUMN fp_source_state.backfill_count IS 'keys that fp_backfill has loaded';
 COMMENT ON COLUMN fp_source_state.backfill_done IS 'whether all history is loaded';
+COMMENT ON COLUMN fp_source_state.backfill_rows IS 'rows of the view that it has loaded';
+COMMENT ON COLUMN fp_source_state.backfill_size IS 'rows that the view had when it began';
 COMMENT ON COLUMN fp_source_state.captured_at IS 'newest capture that a refresh has seen';
 COMMENT ON COLUMN fp_source_state.refresh_started_at IS 'when the last refresh began';
+COMMENT ON COLUMN fp_source_state.refresh_step IS 'what a refresh does, or did when it was interrupted; NULL when it has got through';
+COMMENT ON COLUMN fp_source_state.refresh_done IS 'how much of that step is done';
+COMMENT ON COLUMN fp_source_state.refresh_whole IS '... of how much';
 COMMENT ON COLUMN fp_source_state.pending_listed IS 'whether this refresh has listed the keys put off that it reads; those that come later are left to the next';
 COMMENT ON COLUMN fp_source_state.refresh_bucket IS 'last bucket that this refresh has counted; it counts each once, however often that is written meanwhile';
 COMMENT ON COLUMN fp_source_state.refreshed_at IS 'when the last refresh ended';
@@ -254,6 +264,13 @@ COMMENT ON FUNCTION fp_source_size(text, integer) IS
     'how many rows a source''s view has, counted up to at_most; read as the view''s owner';
 REVOKE ALL ON FUNCTION fp_source_size(text, integer) FROM PUBLIC;
 
+CREATE FUNCTION fp_show_progress(what text, done bigint, whole bigint)
+    RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'failpat_show_progress_sql';
+COMMENT ON FUNCTION fp_show_progress(text, bigint, bigint) IS
+    'puts how far something is into the title of this process';
+REVOKE ALL ON FUNCTION fp_show_progress(text, bigint, bigint) FROM PUBLIC;
+
 -- Set-up.
 
 CREATE FUNCTION fp_view_tables(view regclass)
@@ -383,7 +400,7 @@ BEGIN
             bucket_zone = excluded.bucket_zone, window_length = excluded.window_length;
     INSERT INTO fp_source_state (source) VALUES (fp_attach.source)
     ON CONFLICT (source) DO UPDATE
-        SET backfill_key = NULL, backfill_count = 0, backfill_done = false;
+        SET backfill_key = NULL, backfill_count = 0, backfill_done = false, backfill_rows = 0, backfill_size = NULL;
 
     -- One dimension per other column.
     DELETE FROM fp_dimensions d WHERE d.source = fp_attach.source;
@@ -524,7 +541,8 @@ BEGIN
         -- What was committed while this waited for the tables' locks is not in
         -- the snapshot of such a transaction.
         IF fp_attach.triggers <> '{}' AND current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
-            UPDATE fp_source_state t SET backfill_key = NULL, backfill_count = 0, backfill_done = false
+            UPDATE fp_source_state t
+            SET backfill_key = NULL, backfill_count = 0, backfill_done = false, backfill_rows = 0, backfill_size = NULL
             WHERE t.source = fp_attach.source;
             RAISE NOTICE 'source % is attached; what others wrote since this transaction began may not be loaded', quote_ident(fp_attach.source)
                 USING HINT = format('CALL %I.fp_backfill(%L) after the commit loads it; READ COMMITTED needs no such call.',
@@ -550,8 +568,10 @@ AS $fn$
 DECLARE
     after text;
     keys text[];
+    size bigint;
+    loaded bigint;
 BEGIN
-    SELECT t.backfill_key INTO after
+    SELECT t.backfill_key, t.backfill_size INTO after, size
     FROM fp_sources s JOIN fp_source_state t ON t.source = s.source
     WHERE s.source = fp_backfill_step.source AND s.observations IS NOT NULL
     FOR UPDATE OF t;
@@ -565,13 +585,23 @@ BEGIN
         UPDATE fp_source_state t SET backfill_done = true WHERE t.source = fp_backfill_step.source;
         RETURN 0;
     END IF;
+    IF size IS NULL THEN
+        size := fp_source_size(fp_backfill_step.source, 2147483647);
+    END IF;
     -- what another transaction is writing is left for the next refresh
-    INSERT INTO fp_pending (source, source_key, reason, at)
-    SELECT fp_backfill_step.source, b, 'locked', statement_timestamp()
-    FROM fp_capture_keys(fp_backfill_step.source, keys, fp_backfill_step.take_locks) c, unnest(c.busy) b;
+    WITH got AS MATERIALIZED (
+        SELECT c.shown, c.busy FROM fp_capture_keys(fp_backfill_step.source, keys, fp_backfill_step.take_locks) c
+    ), busy AS (
+        INSERT INTO fp_pending (source, source_key, reason, at)
+        SELECT fp_backfill_step.source, b, 'locked', statement_timestamp() FROM got c, unnest(c.busy) b
+    )
+    SELECT cardinality(c.shown) INTO loaded FROM got c;
     UPDATE fp_source_state t
-    SET backfill_key = keys[cardinality(keys)], backfill_count = t.backfill_count + cardinality(keys)
-    WHERE t.source = fp_backfill_step.source;
+    SET backfill_key = keys[cardinality(keys)], backfill_count = t.backfill_count + cardinality(keys),
+        backfill_rows = t.backfill_rows + loaded, backfill_size = size
+    WHERE t.source = fp_backfill_step.source
+    RETURNING t.backfill_rows INTO loaded;
+    PERFORM fp_show_progress('loading', loaded, size);
     RETURN cardinality(keys);
 END
 $fn$;
@@ -659,7 +689,8 @@ CREATE FUNCTION fp_backfill_restart(source text)
 AS $fn$
 #variable_conflict use_column
 BEGIN
-    UPDATE fp_source_state t SET backfill_key = NULL, backfill_count = 0, backfill_done = false
+    UPDATE fp_source_state t
+    SET backfill_key = NULL, backfill_count = 0, backfill_done = false, backfill_rows = 0, backfill_size = NULL
     WHERE t.source = fp_backfill_restart.source;
     -- what was missed without a trace is among what is read now
     DELETE FROM fp_missed m WHERE m.source = fp_backfill_restart.source AND m.source_keys IS NULL;

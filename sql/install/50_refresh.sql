@@ -336,7 +336,7 @@ BEGIN
     INSERT INTO fp_source_state AS t (source, refresh_started_at)
     VALUES (fp_refresh_begin.source, clock_timestamp())
     ON CONFLICT (source) DO UPDATE SET refresh_started_at = clock_timestamp(), pending_listed = false, refresh_bucket = NULL,
-        error = NULL, error_at = NULL;
+        refresh_step = NULL, refresh_done = NULL, refresh_whole = NULL, error = NULL, error_at = NULL;
     RETURN 0;
 END
 $fn$;
@@ -377,6 +377,22 @@ COMMENT ON COLUMN fp_pending_batches.batch IS 'its place in the order';
 COMMENT ON COLUMN fp_pending_batches.source_keys IS 'some keys, ascending';
 COMMENT ON COLUMN fp_pending_batches.rows IS 'where all of their rows were';
 
+-- How far a refresh is, for fp_status: what the next transaction is about to
+-- do is told by the one before it, so that others see it meanwhile.
+CREATE FUNCTION fp_note_progress(source text, step text, more bigint DEFAULT NULL, rest bigint DEFAULT NULL)
+    RETURNS void
+    LANGUAGE sql
+BEGIN ATOMIC
+    UPDATE fp_source_state t
+    SET refresh_step = $2,
+        refresh_done = CASE WHEN t.refresh_step = $2 THEN coalesce(t.refresh_done, 0) ELSE 0 END + $3,
+        refresh_whole = CASE WHEN t.refresh_step = $2 THEN coalesce(t.refresh_done, 0) ELSE 0 END + $3 + $4
+    WHERE t.source = $1;
+END;
+COMMENT ON FUNCTION fp_note_progress(text, text, bigint, bigint) IS
+    'notes what a refresh is at, of which so much more is done, and so much is left';
+REVOKE ALL ON FUNCTION fp_note_progress(text, text, bigint, bigint) FROM PUBLIC;
+
 CREATE FUNCTION fp_refresh_pending(source text)
     RETURNS bigint
     LANGUAGE plpgsql
@@ -394,6 +410,8 @@ DECLARE
     at timestamptz;
     problem text;
     alone boolean := false;
+    ntried bigint;
+    left_over bigint;
 BEGIN
     src := fp_refresh_source(fp_refresh_pending.source);
     IF src.observations IS NULL THEN
@@ -418,6 +436,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
+    ntried := cardinality(keys);
     some_keys := keys;
     LOOP
         BEGIN
@@ -462,6 +481,8 @@ BEGIN
     IF problem IS NOT NULL THEN
         PERFORM fp_refresh_error(src.source, problem);
     END IF;
+    SELECT coalesce(sum(cardinality(b.source_keys)), 0) INTO left_over FROM fp_pending_batches b WHERE b.source = src.source;
+    PERFORM fp_note_progress(src.source, 'pending', ntried, left_over);
     RETURN 1;
 END
 $fn$;
@@ -487,10 +508,14 @@ DECLARE
     failed bigint;
     made failure_cube;
     places bytea;
+    before bigint;
+    ncounted bigint := 0;
+    rest bigint;
 BEGIN
     src := fp_refresh_source(fp_refresh_cubes.source);
     -- each once: what is written meanwhile is the next refresh's, which its commit brings
-    SELECT t.refresh_bucket INTO done FROM fp_source_state t WHERE t.source = src.source;
+    SELECT t.refresh_bucket, CASE t.refresh_step WHEN 'cubes' THEN coalesce(t.refresh_done, 0) ELSE 0 END INTO done, before
+    FROM fp_source_state t WHERE t.source = src.source;
     buckets := ARRAY(SELECT DISTINCT d.bucket FROM fp_dirty d
                      WHERE d.source = src.source AND (done IS NULL OR d.bucket > done) ORDER BY 1 LIMIT 16);
     IF buckets = '{}' THEN
@@ -503,7 +528,10 @@ BEGIN
     SELECT max(at) INTO newest FROM gone;
     UPDATE fp_source_state t SET captured_at = greatest(t.captured_at, newest), refresh_bucket = buckets[cardinality(buckets)]
     WHERE t.source = src.source;
+    SELECT count(DISTINCT d.bucket) INTO rest FROM fp_dirty d WHERE d.source = src.source AND d.bucket > buckets[cardinality(buckets)];
     FOREACH b IN ARRAY buckets LOOP
+        PERFORM fp_show_progress('counting', before + ncounted, before + cardinality(buckets) + rest);
+        ncounted := ncounted + 1;
         ends := fp_bucket_end(b, src.bucket, src.bucket_zone);
         SELECT failure_cube(o.failed,
                             CASE WHEN src.cluster AND o.job IS NOT NULL THEN o.dims || jsonb_build_object('job', o.job) ELSE o.dims END,
@@ -528,6 +556,7 @@ BEGIN
             WHERE l.pattern_id = f.id AND f.source = src.source AND l.bucket = b;
         END IF;
     END LOOP;
+    PERFORM fp_note_progress(src.source, 'cubes', cardinality(buckets), rest);
     RETURN cardinality(buckets);
 EXCEPTION WHEN OTHERS THEN
     PERFORM fp_refresh_error(fp_refresh_cubes.source, SQLERRM);
@@ -571,6 +600,7 @@ BEGIN
     PERFORM fp_refresh_model(fp_refresh_now.source);
     PERFORM fp_refresh_advice(fp_refresh_now.source);
     PERFORM fp_refresh_changes(fp_refresh_now.source);
+    PERFORM fp_note_progress(fp_refresh_now.source, NULL);
     RETURN true;
 END
 $fn$;
@@ -625,7 +655,8 @@ CREATE FUNCTION fp_status()
         newest_observation timestamptz, last_capture timestamptz, last_refresh timestamptz, refresh_ms double precision,
         dirty_buckets bigint, pending_keys bigint, backfill_done boolean,
         active_patterns bigint, error text, error_at timestamptz,
-        worker text, worker_since timestamptz, worker_due timestamptz, worker_error text, worker_error_at timestamptz)
+        worker text, worker_since timestamptz, worker_due timestamptz, worker_error text, worker_error_at timestamptz,
+        step text, step_done double precision)
     LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT s.source, s.observations IS NOT NULL, s.refresh, o.observations, o.failures, x.newest,
@@ -633,7 +664,10 @@ BEGIN ATOMIC
         d.n, p.n, coalesce(t.backfill_done, false),
         (SELECT count(*) FROM failure_patterns f WHERE f.source = s.source AND f.status = 'active'),
         coalesce(t.error, p.error, m.error), coalesce(t.error_at, p.newest, m.newest),
-        CASE s.refresh WHEN 'async' THEN coalesce(w.state, 'idle') END, w.since, w.due, w.error, w.error_at
+        CASE s.refresh WHEN 'async' THEN coalesce(w.state, 'idle') END, w.since, w.due, w.error, w.error_at,
+        CASE WHEN t.refresh_step IS NULL AND NOT t.backfill_done AND t.backfill_rows > 0 THEN 'backfill' ELSE t.refresh_step END,
+        CASE WHEN t.refresh_step IS NOT NULL THEN t.refresh_done::float8 / nullif(t.refresh_whole, 0)
+             WHEN NOT t.backfill_done AND t.backfill_rows > 0 THEN least(t.backfill_rows::float8 / nullif(t.backfill_size, 0), 1) END
     FROM fp_sources s
     LEFT JOIN fp_source_state t ON t.source = s.source
     CROSS JOIN LATERAL fp_count_observations(s.source) o

@@ -96,8 +96,12 @@ DECLARE
     dims text[];
     b record;
     made bigint := 0;
+    before bigint;
+    lacking bigint;
 BEGIN
     s := fp_refresh_source(fp_refresh_spans.source);
+    SELECT CASE t.refresh_step WHEN 'spans' THEN coalesce(t.refresh_done, 0) ELSE 0 END INTO before
+    FROM fp_source_state t WHERE t.source = s.source;
     dims := ARRAY(SELECT d.name FROM fp_dimensions d WHERE d.source = s.source);
     -- the lower ones first, of which the higher ones are made; a few at a time
     FOR b IN
@@ -110,12 +114,14 @@ BEGIN
             WHERE n.number >> l.level < (SELECT max(x.number) FROM numbers x) >> l.level
             GROUP BY 1, 2
         )
-        SELECT * FROM blocks k
+        SELECT k.*, count(*) OVER () AS lacking FROM blocks k
         WHERE k.buckets > 1
           AND NOT EXISTS (SELECT FROM fp_spans x WHERE x.source = s.source AND x.level = k.level AND x.number = k.number)
         ORDER BY k.level, k.number
         LIMIT 32
     LOOP
+        lacking := b.lacking;
+        PERFORM fp_show_progress('adding up', before + made, before + lacking);
         INSERT INTO fp_spans (source, level, number, first_bucket, last_bucket, buckets, cube)
         SELECT s.source, b.level, b.number, b.first_bucket, b.last_bucket, b.buckets, rollup(p.cube)
         FROM (SELECT x.cube FROM fp_spans x
@@ -128,6 +134,9 @@ BEGIN
                                   AND c.bucket BETWEEN x.first_bucket AND x.last_bucket)) p;
         made := made + 1;
     END LOOP;
+    IF made > 0 THEN
+        PERFORM fp_note_progress(s.source, 'spans', made, lacking - made);
+    END IF;
     RETURN made;
 EXCEPTION WHEN OTHERS THEN
     PERFORM fp_refresh_error(fp_refresh_spans.source, SQLERRM);

@@ -57,8 +57,9 @@ kinds_add(Kinds *kinds, int64 trials, int64 failures, int64 number)
 	uint64 i = fp_hash_key(fp_hash_key((uint64) trials) + (uint64) failures) &
 			   kinds->mask;
 
-	while (kinds->table[i].number != 0 && (kinds->table[i].trials != trials ||
-										   kinds->table[i].failures != failures))
+	while (kinds->table[i].number != 0 &&
+		   (kinds->table[i].trials != trials ||
+			kinds->table[i].failures != failures))
 		i = (i + 1) & kinds->mask;
 	if (kinds->table[i].number == 0)
 	{
@@ -146,10 +147,10 @@ icc_of(const FpClusterKind *kinds, uint32 nkinds, FpCount total)
 FpCluster
 fp_cluster_find(const FpTally *tally, FpArena scratch)
 {
-	const FpCube *cube = tally->cube;
-	FpCluster	  cluster = {-1, 0};
-	Kinds		  kinds;
-	uint32		  n;
+	const FpCube  *cube = tally->cube;
+	FpCluster	   cluster = {-1, 0};
+	Kinds		   kinds;
+	uint32		   n;
 	FpClusterKind *list;
 
 	if (fp_counted_by_bucket(tally))
@@ -364,8 +365,8 @@ fp_clusters_join(const FpBucketClusters *buckets, uint32 n, FpArena arena)
 	}
 	for (uint32 b = 0; b < n; b++)
 	{
-		uint64 *kept = fp_alloc_array(arena, uint64,
-									  (uint64) result->shared[b].n + 1);
+		uint64 *kept =
+			fp_alloc_array(arena, uint64, (uint64) result->shared[b].n + 1);
 
 		memcpy(kept, result->shared[b].hashes,
 			   result->shared[b].n * sizeof(uint64));

@@ -608,7 +608,7 @@ typedef struct Waiting
 	double		 log_level; /* at which it was looked at; -INFINITY: not yet */
 	bool		 refused;	/* by accepted patterns */
 	bool		 significant; /* by itself: to be told where it is folded */
-	bool		 near;		/* by a p that Holm's steps may still let pass */
+	bool		 near;		  /* by a p that Holm's steps may still let pass */
 	bool		 told;		  /* significant has been looked at */
 	int			 folded_into; /* the one with the largest part in it */
 } Waiting;

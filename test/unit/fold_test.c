@@ -144,7 +144,7 @@ typedef struct Knower
 	FpArena		  arena;
 	const FpFold *fold; /* with parts */
 	int			  nasked;
-	int			  most; /* at once */
+	int			  most;	 /* at once */
 	bool		  tells; /* in this run */
 	int			  nruns;
 } Knower;
@@ -275,9 +275,9 @@ join_days(const FpFold *fold, FpArena arena)
 				for (uint32 k = 0; k < lists[u].n; k++)
 					ndays += lists[u].hashes[k] == lists[t].hashes[i];
 			if (ndays > 1)
-				shared_right &= s < joined->shared[t].n &&
-								joined->shared[t].hashes[s++] ==
-									lists[t].hashes[i];
+				shared_right &=
+					s < joined->shared[t].n &&
+					joined->shared[t].hashes[s++] == lists[t].hashes[i];
 		}
 		shared_right &= s == joined->shared[t].n;
 	}
@@ -308,8 +308,9 @@ check_asked(FpCube **cubes, const FpFold *fold, const FpMineOptions *options,
 {
 	Knower		  knower = {arena, fold, 0, 0, true, 0};
 	FpClusters	 *clusters = join_days(fold, arena);
-	FpBuckets	  buckets = {NDAYS,		  {0},	   clusters->nkinds, clusters->kinds,
-							 count_by_day, tell_next, &knower};
+	FpBuckets	  buckets = {NDAYS,			  {0},			clusters->nkinds,
+							 clusters->kinds, count_by_day, tell_next,
+							 &knower};
 	FpPatternName all = {0};
 	int			  job = fp_cube_find_dim(&fold->cube, "job", 3);
 	FpFolder	 *folder = fp_folder_create(arena, false);
