@@ -202,7 +202,7 @@ fp_confound(FpTallier *tallier, const FpGate *gate, double refine_shift,
 	const FpTally *tally = tallier->tally;
 	const FpCube  *cube = tally->cube;
 	FpStrataTest   plain;
-	FpCount		   count = {0, 0};
+	FpCount		   count = fp_cover_count(tallier->tally, cover);
 	FpConfounder  *strongest = NULL;
 	bool		   times_known;
 	double		   most_taken = MUCH_TAKEN;
@@ -212,15 +212,9 @@ fp_confound(FpTallier *tallier, const FpGate *gate, double refine_shift,
 
 	*nout = 0;
 	*out = fp_alloc0_array(arena, FpConfounder, cube->ndims + 1);
-	for (uint64 i = 0; i < cover->probe.nrows; i++)
-	{
-		count.n += cube->trials[cover->probe.rows[i]];
-		count.f += tally->fails[cover->probe.rows[i]];
-	}
 	plain = test_unstratified(gate, count, tally->total);
 	times_known =
 		fp_cover_ask(tallier, cover, general, ngeneral, NULL, scratch);
-	tested.count = count;
 
 	for (int d = 0; d < cube->ndims; d++)
 	{

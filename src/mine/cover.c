@@ -150,6 +150,32 @@ fp_cover_tally_dim(FpTallier *tallier, const FpCover *cover, int d,
 			 arena);
 }
 
+FpCount
+fp_cover_count(const FpTally *tally, const FpCover *cover)
+{
+	FpCount count = {0, 0};
+
+	for (uint64 i = 0; i < cover->probe.nrows; i++)
+	{
+		count.n += tally->cube->trials[cover->probe.rows[i]];
+		count.f += tally->fails[cover->probe.rows[i]];
+	}
+	return count;
+}
+
+uint64
+fp_items_dims(const FpTally *tally, const FpItems *items)
+{
+	uint64 dims = 0;
+
+	for (int i = 0; i < items->n; i++)
+		dims |= UINT64CONST(1)
+				<< (items->item[i].slot < 0
+						? tally->axes[items->item[i].axis].dim
+						: tally->slots[items->item[i].slot].dim);
+	return dims;
+}
+
 FpCover *
 fp_cover_find(FpCover **covers, int *n, const FpProbe *probe, FpArena arena)
 {

@@ -61,6 +61,12 @@ extern bool fp_cover_ask(const FpTallier *tallier, const FpCover *cover,
 						 FpCover **others, int n, FpBucketCounts *counts,
 						 FpArena scratch);
 
+/* trials and failures of the cells of cover */
+extern FpCount fp_cover_count(const FpTally *tally, const FpCover *cover);
+
+/* the dimensions that items speak of, as a mask */
+extern uint64 fp_items_dims(const FpTally *tally, const FpItems *items);
+
 /* The cover of that combination among n, or a new one, without its cells. */
 extern FpCover *fp_cover_find(FpCover **covers, int *n, const FpProbe *probe,
 							  FpArena arena);

@@ -93,19 +93,6 @@ cover_of(Explainer *ex, uint32 mask, const bool *wider)
 	return cover;
 }
 
-static FpCount
-count_of(const Explainer *ex, const FpCover *cover)
-{
-	FpCount count = {0, 0};
-
-	for (uint64 i = 0; i < cover->probe.nrows; i++)
-	{
-		count.n += ex->cube->trials[cover->probe.rows[i]];
-		count.f += ex->run.tally->fails[cover->probe.rows[i]];
-	}
-	return count;
-}
-
 /* Does a combination of the order below, with these counts, pass by itself? */
 static bool
 is_refined(const Explainer *ex, FpCount whole)
@@ -148,7 +135,8 @@ find_general(Explainer *ex)
 									  w < 0 ? NULL : ex->items[i].wider[w]);
 			ex->item[n] = i;
 			ex->which[n] = w;
-			if (w < 0 && is_refined(ex, count_of(ex, ex->general[n])))
+			if (w < 0 &&
+				is_refined(ex, fp_cover_count(ex->run.tally, ex->general[n])))
 				ex->refines |= 1u << n;
 			ex->ngeneral++;
 		}
@@ -193,17 +181,18 @@ explain_parts(Explainer *ex, double inflation)
 
 		row->item = ex->item[g];
 		row->which = ex->which[g];
-		test_row(ex, row, count_of(ex, ex->general[g]),
+		test_row(ex, row, fp_cover_count(ex->run.tally, ex->general[g]),
 				 ex->refines & (1u << g) ? refine_shift(ex) : 0, inflation);
 	}
 	for (uint32 mask = 1; mask < all; mask += 2)
 	{
 		FpExplainRow *row = add_row(ex, FP_STEP_INTERACTION);
-		FpCount		  x = count_of(ex, cover_of(ex, mask, NULL));
-		FpCount		  y = count_of(ex, cover_of(ex, all & ~mask, NULL));
-		FpGate		  gate = ex->gate;
-		double		  log_p = -INFINITY;
-		int			  conditions = 0;
+		FpCount x = fp_cover_count(ex->run.tally, cover_of(ex, mask, NULL));
+		FpCount y =
+			fp_cover_count(ex->run.tally, cover_of(ex, all & ~mask, NULL));
+		FpGate gate = ex->gate;
+		double log_p = -INFINITY;
+		int	   conditions = 0;
 		double expected = fp_expected_rate(gate.direction, ex->count, x, y,
 										   ex->run.tally->total);
 
@@ -278,7 +267,7 @@ explain_redundant(Explainer *ex, double inflation)
 			continue;
 		for (int g = 0; g < ex->ngeneral; g++)
 		{
-			FpCount whole = count_of(ex, ex->general[g]);
+			FpCount whole = fp_cover_count(ex->run.tally, ex->general[g]);
 
 			refined |= (ex->refines & (1u << g)) != 0 && whole.n == theirs.n &&
 					   whole.f == theirs.f;
@@ -430,7 +419,7 @@ fp_explain(const FpCube *cube, const FpMineOptions *options,
 		ex->selection = ex->run.selections[0];
 		tallier = fp_select_tallier(ex->selection, &cluster);
 		ex->cover = cover_of(ex, (1u << nitems) - 1, NULL);
-		ex->count = count_of(ex, ex->cover);
+		ex->count = fp_cover_count(ex->run.tally, ex->cover);
 		ex->candidate.direction = options->direction;
 		ex->candidate.order = Min(nitems, options->max_arity);
 		for (int i = 0; i < nitems; i++)

@@ -343,19 +343,6 @@ not_explained(FpSelector *sel, FpSelected *selected, const FpOverlap *relevant,
 	return true;
 }
 
-static FpCount
-count_cells(const FpSelector *sel, const FpCover *cover)
-{
-	FpCount count = {0, 0};
-
-	for (uint64 i = 0; i < cover->probe.nrows; i++)
-	{
-		count.n += sel->tally->cube->trials[cover->probe.rows[i]];
-		count.f += sel->tally->fails[cover->probe.rows[i]];
-	}
-	return count;
-}
-
 /*
  * Gates A and B once more, with the variance that outcomes alike within
  * clusters have.  Clusters are asked for only where all else has been passed,
@@ -391,24 +378,11 @@ passes_clustered(FpSelector *sel, FpSelected *selected)
 	for (int g = 0; g < selected->ngeneral; g++)
 		if (!fp_gate_pass(selected->candidate.refines & (1u << g) ? &refining
 																  : &gate,
-						  count, count_cells(sel, selected->general[g]),
+						  count,
+						  fp_cover_count(sel->tally, selected->general[g]),
 						  &log_p))
 			return false;
 	return true;
-}
-
-/* the dimensions that items speak of, as a mask */
-static uint64
-items_dims(const FpTally *tally, const FpItems *items)
-{
-	uint64 dims = 0;
-
-	for (int i = 0; i < items->n; i++)
-		dims |= UINT64CONST(1)
-				<< (items->item[i].slot < 0
-						? tally->axes[items->item[i].axis].dim
-						: tally->slots[items->item[i].slot].dim);
-	return dims;
 }
 
 /* gate C */
@@ -423,7 +397,7 @@ not_confounded(FpSelector *sel, FpSelected *selected)
 	passed =
 		fp_confound(&sel->tallier, &gate, shift, selected->candidate.refines,
 					&sel->cluster,
-					items_dims(sel->tally, &selected->candidate.items),
+					fp_items_dims(sel->tally, &selected->candidate.items),
 					selected->cover, selected->general, selected->ngeneral,
 					&selected->candidate.log_p, &selected->confounders,
 					&selected->nconfounders, sel->arena, sel->scratch);
