@@ -24,11 +24,13 @@ SELECT id AS source_key, id AS obs_key, day_start(day) + interval '1 hour' AS ob
     '{}'::text[] AS failed_checks, w, lora, ch, pos FROM runs WHERE false;
 
 -- What capture does (tested elsewhere), for the runs called what; and refresh.
+-- Those of some histories are in jobs, of which each lies in two days.
 CREATE FUNCTION refresh(wanted text, called text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     WITH fed AS (
-        INSERT INTO fp_observations AS o (source, obs_key, source_key, observed_at, failed, failed_checks, dims, changed_at)
+        INSERT INTO fp_observations AS o (source, obs_key, source_key, observed_at, failed, failed_checks, job, dims, changed_at)
         SELECT wanted, id::text, id::text, day_start(day) + interval '1 hour', failed, '{}',
+            CASE WHEN called ~ '^h[246]$' THEN day / 2 || ' ' || id % 9 END,
             jsonb_build_object('w', w, 'lora', lora, 'ch', ch, 'pos', pos), now()
         FROM runs WHERE what = called
         ON CONFLICT (source, obs_key) DO UPDATE SET failed = excluded.failed WHERE o.failed <> excluded.failed

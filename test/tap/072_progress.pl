@@ -75,9 +75,10 @@ CREATE TRIGGER wait_here AFTER INSERT OR UPDATE ON fp_observations FOR EACH ROW 
 DELETE FROM fp_observations;});
 my $before = sql(q{SELECT count(*) / 250 * 250 FROM runs WHERE id::text COLLATE "C" < '500'});
 cmp_ok($before, '>', 1000, 'a key in the middle');
+my $share = int($before / 20);
 stopped_in('CALL fp_backfill(restart => true)', sub {
 	is(sql($status), sprintf('backfill %.3f', $before / 2000), 'a backfill: how much is loaded');
-	like(title($_[0]), qr/ loading @{[ int($before / 20) ]}%$/, '... in the process title');
+	like(title($_[0]), qr/ loading $share%$/, '... in the process title');
 });
 sql('DROP TRIGGER wait_here ON fp_observations');
 is(sql($status), '- -', 'all is loaded');
