@@ -616,36 +616,35 @@ REVOKE ALL ON PROCEDURE fp_refresh(text) FROM PUBLIC;
 
 -- Whatever writes an observation marks its bucket, in the same transaction; so
 -- what a cube without a mark says is so. Where many buckets are marked, reading
--- everything once is less than reading each of them.
+-- everything once is less than reading each of them. Bound to its tables, so
+-- that fp_status tells also of one that somebody has renamed.
 CREATE FUNCTION fp_count_observations(source text, OUT observations bigint, OUT failures bigint)
-    LANGUAGE plpgsql STABLE
-    SET search_path FROM CURRENT
-AS $fn$
-#variable_conflict use_column
-DECLARE
-    s fp_sources;
-    marked timestamptz[];
-BEGIN
-    SELECT * INTO s FROM fp_sources x WHERE x.source = fp_count_observations.source;
-    marked := ARRAY(SELECT d.bucket FROM fp_dirty d WHERE d.source = s.source
-                    UNION SELECT c.bucket FROM fp_cubes c WHERE c.source = s.source AND c.failures IS NULL);
-    IF 4 * cardinality(marked) > (SELECT count(*) FROM fp_cubes c WHERE c.source = s.source) THEN
-        SELECT count(*), count(*) FILTER (WHERE o.failed) INTO observations, failures
-        FROM fp_observations o WHERE o.source = s.source;
-        RETURN;
-    END IF;
-    SELECT coalesce(sum(n), 0), coalesce(sum(f), 0) INTO observations, failures
-    FROM (SELECT c.observations AS n, c.failures AS f FROM fp_cubes c WHERE c.source = s.source AND c.bucket <> ALL (marked)
+    LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH marked AS MATERIALIZED (
+        SELECT d.bucket FROM fp_dirty d WHERE d.source = fp_count_observations.source
+        UNION SELECT c.bucket FROM fp_cubes c WHERE c.source = fp_count_observations.source AND c.failures IS NULL
+    ), choice AS MATERIALIZED (
+        SELECT 4 * (SELECT count(*) FROM marked)
+            > (SELECT count(*) FROM fp_cubes c WHERE c.source = fp_count_observations.source) AS everything
+    )
+    SELECT coalesce(sum(parts.n), 0)::bigint, coalesce(sum(parts.f), 0)::bigint
+    FROM (SELECT count(*) AS n, count(*) FILTER (WHERE o.failed) AS f
+          FROM fp_observations o WHERE o.source = fp_count_observations.source AND (SELECT everything FROM choice)
+          UNION ALL
+          SELECT c.observations, c.failures FROM fp_cubes c
+          WHERE c.source = fp_count_observations.source AND NOT (SELECT everything FROM choice)
+            AND c.bucket NOT IN (SELECT m.bucket FROM marked m)
           UNION ALL
           SELECT o.n, o.f
-          FROM unnest(marked) m (bucket)
-          CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE o.failed) AS f
-                              FROM fp_observations o
-                              WHERE o.source = s.source
-                                AND o.observed_at BETWEEN m.bucket AND fp_bucket_end(m.bucket, s.bucket, s.bucket_zone)
-                                AND fp_bucket(o.observed_at, s.bucket, s.bucket_zone) = m.bucket) o) parts;
-END
-$fn$;
+          FROM fp_sources s CROSS JOIN marked m
+          CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE x.failed) AS f
+                              FROM fp_observations x
+                              WHERE x.source = s.source
+                                AND x.observed_at BETWEEN m.bucket AND fp_bucket_end(m.bucket, s.bucket, s.bucket_zone)
+                                AND fp_bucket(x.observed_at, s.bucket, s.bucket_zone) = m.bucket) o
+          WHERE s.source = fp_count_observations.source AND NOT (SELECT everything FROM choice)) parts;
+END;
 COMMENT ON FUNCTION fp_count_observations(text) IS
     'how many observations a source has, and how many of them failed: by its cubes, and by reading what a refresh has not counted yet';
 
