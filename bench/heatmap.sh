@@ -44,11 +44,53 @@ for pair in "scene_type character" "lora segment_position" "lora character" "wor
   set -- $pair
   answer "heatmap $1 by $2" 50 "SELECT * FROM fp_heatmap('$1', '$2');"
 done
-answer 'heatmap of one check' 50 "SELECT * FROM fp_heatmap('scene_type', 'character', \"check\" => 'face_confidence');"
-answer 'heatmap with a filter' 50 "SELECT * FROM fp_heatmap('scene_type', 'character', filter => '{\"workflow\": \"3\"}');"
-answer 'heatmap with a filter by two' 50 "SELECT * FROM fp_heatmap('lora', 'character', filter => '{\"workflow\": \"3\", \"segment_position\": {\"min\": 6}}');"
-answer 'heatmap of 77 days with a filter' 50 "SELECT * FROM fp_heatmap('scene_type', 'character', since => now() - interval '83 days', until => now() - interval '6 days', filter => '{\"workflow\": \"3\"}');"
-answer 'heatmap of a week with a filter' 50 "SELECT * FROM fp_heatmap('scene_type', 'character', since => now() - interval '7 days', filter => '{\"workflow\": \"3\"}');"
+# what a person clicks: values, members of a set, ranges, a pattern, one check, less time
+map() { answer "heatmap $1" 50 "SELECT * FROM fp_heatmap($2);"; }
+pair="'scene_type', 'character'"
+loras="'lora', 'segment_position'"
+pattern='{"lora": "3", "character": "5", "segment_position": {"min": 6}}'
+map 'of one check' "$pair, \"check\" => 'face_confidence'"
+map 'of a check that never failed' "$pair, \"check\" => 'motion'"
+map 'of one check, lora by segment_position' "$loras, \"check\" => 'face_confidence'"
+map 'with a filter' "$pair, filter => '{\"workflow\": \"3\"}'"
+map 'with a filter by a member of a set' "$pair, filter => '{\"lora\": \"3\"}'"
+map 'with a filter by two members' "$pair, filter => '{\"lora\": [\"3\", \"7\"]}'"
+map 'with a filter by a number of members' "$loras, filter => '{\"lora\": {\"count\": {\"min\": 2}}}'"
+map 'with a filter by a range' "'lora', 'character', filter => '{\"segment_position\": {\"min\": 6}}'"
+map 'with a filter by two' "'lora', 'character', filter => '{\"workflow\": \"3\", \"segment_position\": {\"min\": 6}}'"
+map 'with the conditions of a pattern' "$pair, filter => '$pattern'"
+map 'with the conditions of a pattern, lora by model' "'lora', 'model', filter => '$pattern'"
+map 'of the ten worst, lora by character' "'lora', 'character', row_limit => 10, col_limit => 10"
+map 'with ranges of the segment position' "$loras, col_bins => '{4,7,10}'"
+map 'of 77 days with a filter' "$pair, since => now() - interval '83 days', until => now() - interval '6 days', filter => '{\"workflow\": \"3\"}'"
+map 'of 30 days, lora by character' "'lora', 'character', since => now() - interval '30 days'"
+map 'of 30 days with a filter by a member of a set' "$pair, since => now() - interval '30 days', filter => '{\"lora\": \"3\"}'"
+map 'of a week with a filter' "$pair, since => now() - interval '7 days', filter => '{\"workflow\": \"3\"}'"
+
+# all 16 that there are, and each with a filter by another dimension: the slowest of the medians
+slowest() { # WHAT FILTER_SQL
+  local worst
+  worst=$(psql -Xq -v ON_ERROR_STOP=1 <<<"SET client_min_messages = notice; DO \$\$
+    DECLARE p record; t timestamptz; times float8[]; worst float8 := 0; name text;
+    BEGIN
+      FOR p IN SELECT a.name AS a, b.name AS b, ($2)::jsonb AS f FROM fp_dimensions a JOIN fp_dimensions b
+               ON b.name >= a.name AND (b.name > a.name OR a.kind = 'set') LOOP
+        times := '{}';
+        FOR i IN 1 .. 5 LOOP
+          t := clock_timestamp();
+          PERFORM * FROM fp_heatmap(p.a, p.b, filter => p.f);
+          times := times || extract(epoch FROM clock_timestamp() - t)::float8 * 1000;
+        END LOOP;
+        times := ARRAY(SELECT x FROM unnest(times) x ORDER BY x);
+        IF times[3] > worst THEN worst := times[3]; name := p.a || ' by ' || p.b; END IF;
+      END LOOP;
+      RAISE NOTICE 'slowest|%|%', round(worst::numeric, 1), name;
+    END \$\$;" 2>&1 | sed -n 's/.*slowest|//p')
+  figure "$1" "${worst%%|*} ms, ${worst##*|}" - - '<= 50 ms' "$(awk -v m="${worst%%|*}" 'BEGIN {print (m <= 50 ? "ok" : "MISSED")}')"
+}
+slowest 'any heatmap, the slowest of 16' 'NULL'
+slowest 'any heatmap with a filter by a value, the slowest' "SELECT jsonb_build_object(d.name, '3') FROM fp_dimensions d WHERE d.kind = 'nominal' AND d.name NOT IN (a.name, b.name) ORDER BY d.position LIMIT 1"
+slowest 'any heatmap with a filter by a range, the slowest' "'{\"segment_position\": {\"min\": 3, \"max\": 8}}'"
 
 cell='{"scene_type": "3", "character": "7"}'
 rare='{"lora": ["7"], "character": "3", "segment_position": {"min": 6}}'

@@ -76,9 +76,9 @@ extern bool failpat_conditions_fit(const FpCube			  *cube,
 								   const FailpatCondition *conditions, int n);
 
 /*
- * The conditions on dimensions that the cube has.  A dimension that it does not
- * have was not recorded: that meets null, and no other condition, which
- * *possible then denies.
+ * The conditions on dimensions of which the cube has values.  Any other was not
+ * recorded (of what kind it is, the cube then cannot say): that meets null, and
+ * no other condition, which *possible then denies.
  */
 extern Jsonb *failpat_known_conditions(const FpCube *cube, Jsonb *conditions,
 									   bool *possible);

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * heatmap.c
- *		fp_heatmap: two dimensions of a cube against each other, as rows.
+ *		fp_heatmap: two dimensions of a cube, or of a window of a source,
+ *		against each other, as rows.
  *
  * Reads the arguments, leaves the work to cube/crosstab.c and view/heat.c, and
  * writes a row per cell.  All memory is of the call, but for what a row needs,
@@ -16,6 +17,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -47,38 +49,28 @@ null_argument(const char *name)
 					errmsg("argument \"%s\" must not be null", name)));
 }
 
-static int
-dim_argument(FunctionCallInfo fcinfo, int arg, const char *name,
-			 const FpCube *cube)
+static text *
+name_argument(FunctionCallInfo fcinfo, int arg, const char *name)
 {
-	text *dim;
-
 	if (PG_ARGISNULL(arg))
 		null_argument(name);
-	dim = PG_GETARG_TEXT_PP(arg);
-	return failpat_cube_dim(cube, VARDATA_ANY(dim), VARSIZE_ANY_EXHDR(dim));
+	return PG_GETARG_TEXT_PP(arg);
 }
 
-/* The check's code, or -1 for none. */
-static int
-check_argument(FunctionCallInfo fcinfo, int arg, const FpCube *cube)
+/* an error where a cube does not know a check */
+static void
+know_check(const FpCube *cube, const FpText *check)
 {
-	text		  *check;
-	size_t		   len;
 	StringInfoData known;
 
-	if (PG_ARGISNULL(arg))
-		return -1;
-	check = PG_GETARG_TEXT_PP(arg);
-	len = VARSIZE_ANY_EXHDR(check);
 	initStringInfo(&known);
 	for (uint32 c = 0; c < cube->nchecks; c++)
 	{
 		const FpText *name = &cube->checks[c];
 
-		if (name->len == len &&
-			memcmp(name->data, VARDATA_ANY(check), len) == 0)
-			return (int) c;
+		if (name->len == check->len &&
+			memcmp(name->data, check->data, check->len) == 0)
+			return;
 		/* a thousand names are no hint */
 		if (c < 20)
 			appendStringInfo(&known, "%s\"%.*s\"", c ? ", " : "",
@@ -88,13 +80,12 @@ check_argument(FunctionCallInfo fcinfo, int arg, const FpCube *cube)
 		ERROR,
 		(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		 errmsg("the cube knows no failures of a check \"%.*s\"",
-				fp_clip(VARDATA_ANY(check), len), VARDATA_ANY(check)),
+				fp_clip(check->data, check->len), check->data),
 		 cube->nchecks
 			 ? errhint("Its checks are %s%s.", known.data,
 					   cube->nchecks > 20 ? " and others" : "")
 			 : errhint(
 				   "It knows no checks: failures per check are counted where failure_cube() is given \"checks\".")));
-	return -1; /* not reached */
 }
 
 static uint32
@@ -136,48 +127,116 @@ bins_argument(FunctionCallInfo fcinfo, int arg, const char *name,
 	spec->bounds = bounds;
 }
 
-FailpatHeatmap *
-failpat_heatmap_of_call(FunctionCallInfo fcinfo)
+/* The scan of a cube, or NULL where it is of no rows. */
+static FpScan *
+scan_cube(Datum datum, text *const *names, const FpText *check)
 {
 	MemoryContext	cx = CurrentMemoryContext;
-	FailpatHeatmap *heat;
-	FpAxisSpec		row = {.axis = "row"};
-	FpAxisSpec		col = {.axis = "col"};
-	char		   *palette;
-	int				check;
+	FpPackedCube   *packed = palloc(sizeof(FpPackedCube));
+	struct varlena *bytes;
+	FpCube		   *cube;
+	int				dims[FP_SCAN_DIMS];
+	bool			stored = failpat_cube_open(datum, cx, packed, &bytes);
 
-	if (PG_ARGISNULL(HEAT_ARG_CUBE))
-		return NULL;
-	heat = palloc0(sizeof(FailpatHeatmap));
-	heat->cube = failpat_cube_from_datum(PG_GETARG_DATUM(HEAT_ARG_CUBE), cx);
+	cube = stored ? packed->head : failpat_cube_from_datum(datum, cx);
 	/* the cube of no rows knows no dimensions, and need not */
-	if (heat->cube->ndims == 0 && heat->cube->ncells == 0)
+	if (cube->ndims == 0 && cube->ncells == 0)
 		return NULL;
+	for (int i = 0; i < FP_SCAN_DIMS; i++)
+		dims[i] = failpat_cube_dim(cube, VARDATA_ANY(names[i]),
+								   VARSIZE_ANY_EXHDR(names[i]));
+	if (check)
+		know_check(cube, check);
+	return stored ? fp_scan_packed(cx, packed, NULL, 0, dims, check != NULL)
+				  : fp_scan_cube(cx, cube, NULL, 0, dims, check != NULL);
+}
 
-	row.dim = dim_argument(fcinfo, HEAT_ARG_ROW_DIM, "row_dim", heat->cube);
-	col.dim = dim_argument(fcinfo, HEAT_ARG_COL_DIM, "col_dim", heat->cube);
-	check = check_argument(fcinfo, HEAT_ARG_CHECK, heat->cube);
-	row.limit = limit_argument(fcinfo, HEAT_ARG_ROW_LIMIT, "row_limit");
-	col.limit = limit_argument(fcinfo, HEAT_ARG_COL_LIMIT, "col_limit");
-	bins_argument(fcinfo, HEAT_ARG_ROW_BINS, "row_bins", &row);
-	bins_argument(fcinfo, HEAT_ARG_COL_BINS, "col_bins", &col);
+/* What is asked of the axes, and how it is to be shown. */
+static void
+look_arguments(FunctionCallInfo fcinfo, int first, FpAxisSpec *row,
+			   FpAxisSpec *col, FpHeatOptions *options)
+{
+	char *palette;
 
-	if (PG_ARGISNULL(HEAT_ARG_PALETTE))
+	row->limit =
+		limit_argument(fcinfo, first + HEAT_ARG_ROW_LIMIT, "row_limit");
+	col->limit =
+		limit_argument(fcinfo, first + HEAT_ARG_COL_LIMIT, "col_limit");
+	bins_argument(fcinfo, first + HEAT_ARG_ROW_BINS, "row_bins", row);
+	bins_argument(fcinfo, first + HEAT_ARG_COL_BINS, "col_bins", col);
+
+	if (PG_ARGISNULL(first + HEAT_ARG_PALETTE))
 		null_argument("palette");
-	palette = text_to_cstring(PG_GETARG_TEXT_PP(HEAT_ARG_PALETTE));
-	if (!fp_palette_find(palette, &heat->options.palette))
+	palette = text_to_cstring(PG_GETARG_TEXT_PP(first + HEAT_ARG_PALETTE));
+	if (!fp_palette_find(palette, &options->palette))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("there is no palette \"%.*s\"",
 							   fp_clip(palette, strlen(palette)), palette),
 						errhint("The palettes are %s.", FP_PALETTE_NAMES)));
-	if (PG_ARGISNULL(HEAT_ARG_CONFIDENCE))
+	if (PG_ARGISNULL(first + HEAT_ARG_CONFIDENCE))
 		null_argument("confidence");
-	heat->options.confidence = PG_GETARG_FLOAT8(HEAT_ARG_CONFIDENCE);
-	if (PG_ARGISNULL(HEAT_ARG_RED_AT))
+	options->confidence = PG_GETARG_FLOAT8(first + HEAT_ARG_CONFIDENCE);
+	if (PG_ARGISNULL(first + HEAT_ARG_RED_AT))
 		null_argument("red_at");
-	heat->options.red_at = PG_GETARG_FLOAT8(HEAT_ARG_RED_AT);
+	options->red_at = PG_GETARG_FLOAT8(first + HEAT_ARG_RED_AT);
+}
 
-	heat->table = fp_crosstab(cx, heat->cube, &row, &col, check);
+FailpatHeatmap *
+failpat_heatmap_of_call(FunctionCallInfo fcinfo, FailpatHeatOf of)
+{
+	MemoryContext	cx = CurrentMemoryContext;
+	int				first = of;
+	FailpatHeatmap *heat;
+	FpAxisSpec		row = {.axis = "row"};
+	FpAxisSpec		col = {.axis = "col"};
+	FpText			check_name;
+	const FpText   *check = NULL;
+	text		   *names[FP_SCAN_DIMS];
+	FpScan		   *one;
+	FpScan		  **scans = &one;
+	int				nscans = 1;
+
+	for (int i = 0; i < first; i++)
+		if (PG_ARGISNULL(i))
+			return NULL;
+	names[0] = name_argument(fcinfo, first + HEAT_ARG_ROW_DIM, "row_dim");
+	names[1] = name_argument(fcinfo, first + HEAT_ARG_COL_DIM, "col_dim");
+	if (!PG_ARGISNULL(first + HEAT_ARG_CHECK))
+	{
+		text *value = PG_GETARG_TEXT_PP(first + HEAT_ARG_CHECK);
+
+		check_name.data = VARDATA_ANY(value);
+		check_name.len = VARSIZE_ANY_EXHDR(value);
+		check = &check_name;
+	}
+	heat = palloc0(sizeof(FailpatHeatmap));
+	if (of == HEAT_OF_CUBE)
+		one = scan_cube(PG_GETARG_DATUM(0), names, check);
+	else
+	{
+		FailpatWindow window = {PG_GETARG_DATUM(0),
+								PG_GETARG_DATUM(1),
+								PG_GETARG_DATUM(2),
+								PG_GETARG_DATUM(3),
+								{PointerGetDatum(names[0]),
+								 PointerGetDatum(names[1])},
+								check != NULL};
+
+		if (SPI_connect() != SPI_OK_CONNECT)
+			elog(ERROR, "SPI_connect failed");
+		scans =
+			failpat_window_scans(fcinfo->flinfo->fn_oid, &window, cx, &nscans);
+		MemoryContextSwitchTo(cx);
+	}
+	if (nscans > 0 && scans[0] != NULL)
+	{
+		look_arguments(fcinfo, first, &row, &col, &heat->options);
+		heat->table = fp_crosstab(cx, scans, nscans, &row, &col, check);
+	}
+	if (of == HEAT_OF_WINDOW)
+		SPI_finish();
+	if (!heat->table)
+		return NULL;
 	heat->cells = fp_heat_cells(cx, heat->table, &heat->options);
 	return heat;
 }
@@ -202,7 +261,7 @@ json_number(double number)
 }
 
 static MemberDatum *
-member_datums(const FpCube *cube, const FpAxis *axis)
+member_datums(const FpAxis *axis)
 {
 	MemberDatum *list =
 		palloc(((Size) axis->nmembers + 1) * sizeof(MemberDatum));
@@ -216,8 +275,7 @@ member_datums(const FpCube *cube, const FpAxis *axis)
 			cstring_to_text_with_len(member->label.data, member->label.len));
 		list[m].order = Int32GetDatum((int32) m + 1);
 		if (member->code > 0)
-			list[m].value =
-				failpat_cube_json_value(&cube->dims[axis->dim], member->code);
+			list[m].value = failpat_cube_json_value(&axis->dim, member->code);
 		else
 		{
 			list[m].min = json_number(member->min);
@@ -285,28 +343,26 @@ cell_conditions(const FailpatHeatmap *heat, uint32 r, uint32 c,
 	JsonbParseState	 *state = NULL;
 
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	if (table->row.dim == table->col.dim)
+	if (table->one_dim)
 		/* limits may differ, so members are told apart by their codes */
-		push_condition(&state, &heat->cube->dims[table->row.dim],
-					   &table->row.members[r], row,
+		push_condition(&state, &table->row.dim, &table->row.members[r], row,
 					   table->row.members[r].code == table->col.members[c].code
 						   ? NULL
 						   : col);
 	else
 	{
-		push_condition(&state, &heat->cube->dims[table->row.dim],
-					   &table->row.members[r], row, NULL);
-		push_condition(&state, &heat->cube->dims[table->col.dim],
-					   &table->col.members[c], col, NULL);
+		push_condition(&state, &table->row.dim, &table->row.members[r], row,
+					   NULL);
+		push_condition(&state, &table->col.dim, &table->col.members[c], col,
+					   NULL);
 	}
 	return JsonbPGetDatum(
 		JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
 }
 
-/* fp_heatmap(cube, row_dim, col_dim, ...): a row per cell with trials */
-PG_FUNCTION_INFO_V1(failpat_heatmap);
-Datum
-failpat_heatmap(PG_FUNCTION_ARGS)
+/* a row per cell with trials */
+static void
+put_rows(FunctionCallInfo fcinfo, FailpatHeatOf of)
 {
 	ReturnSetInfo	 *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	FailpatHeatmap	 *heat;
@@ -317,12 +373,12 @@ failpat_heatmap(PG_FUNCTION_ARGS)
 	MemoryContext	  old_cx;
 
 	InitMaterializedSRF(fcinfo, 0);
-	heat = failpat_heatmap_of_call(fcinfo);
+	heat = failpat_heatmap_of_call(fcinfo, of);
 	if (!heat)
-		return (Datum) 0;
+		return;
 	table = heat->table;
-	rows = member_datums(heat->cube, &table->row);
-	cols = member_datums(heat->cube, &table->col);
+	rows = member_datums(&table->row);
+	cols = member_datums(&table->col);
 
 	row_cx = AllocSetContextCreate(CurrentMemoryContext, "failpat heatmap row",
 								   ALLOCSET_SMALL_SIZES);
@@ -359,5 +415,22 @@ failpat_heatmap(PG_FUNCTION_ARGS)
 		MemoryContextReset(row_cx);
 	}
 	MemoryContextSwitchTo(old_cx);
+}
+
+/* fp_heatmap(cube, row_dim, col_dim, ...) */
+PG_FUNCTION_INFO_V1(failpat_heatmap);
+Datum
+failpat_heatmap(PG_FUNCTION_ARGS)
+{
+	put_rows(fcinfo, HEAT_OF_CUBE);
+	return (Datum) 0;
+}
+
+/* fp_window_heatmap(source, first_bucket, ends, filter, row_dim, ...) */
+PG_FUNCTION_INFO_V1(failpat_window_heatmap);
+Datum
+failpat_window_heatmap(PG_FUNCTION_ARGS)
+{
+	put_rows(fcinfo, HEAT_OF_WINDOW);
 	return (Datum) 0;
 }

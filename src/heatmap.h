@@ -16,10 +16,9 @@
 
 #include "view/heat.h"
 
-/* The arguments that both forms begin with, by number. */
+/* The arguments that all forms have, by number, after those that say of what. */
 enum
 {
-	HEAT_ARG_CUBE,
 	HEAT_ARG_ROW_DIM,
 	HEAT_ARG_COL_DIM,
 	HEAT_ARG_CHECK,
@@ -33,18 +32,44 @@ enum
 	HEAT_NARGS
 };
 
+/* Of what: the value is the number of arguments that say it. */
+typedef enum FailpatHeatOf
+{
+	HEAT_OF_CUBE = 1,  /* a cube */
+	HEAT_OF_WINDOW = 4 /* source, first_bucket, ends, filter */
+} FailpatHeatOf;
+
 typedef struct FailpatHeatmap
 {
-	FpCube		 *cube;
 	FpHeatOptions options;
 	FpCrosstab	 *table;
 	FpHeatCell	 *cells; /* of the table's cells */
 } FailpatHeatmap;
 
 /*
- * The heatmap that a call asks for, in the current context; NULL where its
- * cube is NULL or of no rows.  Errors of class 22 name the argument.
+ * The heatmap that a call asks for, in the current context; NULL where there
+ * is nothing to show: no cube or one of no rows, or of a window, dimensions
+ * of which nothing was recorded in it.  Errors of class 22 name the argument.
  */
-extern FailpatHeatmap *failpat_heatmap_of_call(FunctionCallInfo fcinfo);
+extern FailpatHeatmap *failpat_heatmap_of_call(FunctionCallInfo fcinfo,
+											   FailpatHeatOf	of);
+
+/*
+ * Scans of the cubes that a window of a source consists of, in cx: for their
+ * dimensions of these names, of the cells that meet conditions.  SPI is
+ * connected, and stays so until they have been read.
+ */
+typedef struct FailpatWindow
+{
+	Datum source;
+	Datum first_bucket;
+	Datum ends;
+	Datum filter;
+	Datum names[2];
+	bool  checks;
+} FailpatWindow;
+
+extern FpScan **failpat_window_scans(Oid function, const FailpatWindow *window,
+									 MemoryContext cx, int *n);
 
 #endif /* FAILPAT_HEATMAP_H */

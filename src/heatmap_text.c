@@ -27,6 +27,7 @@
 #include "heatmap.h"
 #include "stats/special.h"
 
+/* after the arguments that all forms have */
 #define TEXT_ARG_COLORS HEAT_NARGS
 #define TEXT_ARG_ROW_NAMES (HEAT_NARGS + 1)
 #define TEXT_ARG_COL_NAMES (HEAT_NARGS + 2)
@@ -179,11 +180,10 @@ static void
 put_head(Picture *picture)
 {
 	const FpCrosstab *table = picture->heat->table;
-	const FpCube	 *cube = picture->heat->cube;
 
-	put_title(&picture->line, &cube->dims[table->row.dim].name);
+	put_title(&picture->line, &table->row.dim.name);
 	appendStringInfoString(&picture->line, " by ");
-	put_title(&picture->line, &cube->dims[table->col.dim].name);
+	put_title(&picture->line, &table->col.dim.name);
 	end_line(picture);
 
 	appendStringInfoSpaces(&picture->line, picture->name_width);
@@ -270,34 +270,31 @@ rename_members(FpAxis *axis, Jsonb *names, const char *argument)
 	}
 }
 
-/*
- * fp_heatmap_text(cube, row_dim, col_dim, ..., colors, row_names, col_names):
- *		SETOF text
- */
-PG_FUNCTION_INFO_V1(failpat_heatmap_text);
-Datum
-failpat_heatmap_text(PG_FUNCTION_ARGS)
+static void
+put_lines(FunctionCallInfo fcinfo, FailpatHeatOf of)
 {
+	int				  colors = of + TEXT_ARG_COLORS;
+	int				  row_names = of + TEXT_ARG_ROW_NAMES;
+	int				  col_names = of + TEXT_ARG_COL_NAMES;
 	Picture			  picture = {0};
 	FailpatHeatmap	 *heat;
 	const FpCrosstab *table;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	heat = failpat_heatmap_of_call(fcinfo);
+	heat = failpat_heatmap_of_call(fcinfo, of);
 	if (!heat)
-		return (Datum) 0;
+		return;
 	table = heat->table;
-	if (!PG_ARGISNULL(TEXT_ARG_ROW_NAMES))
-		rename_members(&heat->table->row,
-					   PG_GETARG_JSONB_P(TEXT_ARG_ROW_NAMES), "row_names");
-	if (!PG_ARGISNULL(TEXT_ARG_COL_NAMES))
-		rename_members(&heat->table->col,
-					   PG_GETARG_JSONB_P(TEXT_ARG_COL_NAMES), "col_names");
+	if (!PG_ARGISNULL(row_names))
+		rename_members(&heat->table->row, PG_GETARG_JSONB_P(row_names),
+					   "row_names");
+	if (!PG_ARGISNULL(col_names))
+		rename_members(&heat->table->col, PG_GETARG_JSONB_P(col_names),
+					   "col_names");
 
 	picture.heat = heat;
 	picture.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	picture.colors =
-		!PG_ARGISNULL(TEXT_ARG_COLORS) && PG_GETARG_BOOL(TEXT_ARG_COLORS);
+	picture.colors = !PG_ARGISNULL(colors) && PG_GETARG_BOOL(colors);
 	picture.z = fp_normal_two_sided(heat->options.confidence);
 	picture.baseline =
 		table->total_trials > 0
@@ -305,8 +302,7 @@ failpat_heatmap_text(PG_FUNCTION_ARGS)
 			: NAN;
 	initStringInfo(&picture.line);
 	picture.name_width =
-		Max((int) strlen(MARGIN),
-			text_width(&heat->cube->dims[table->row.dim].name));
+		Max((int) strlen(MARGIN), text_width(&table->row.dim.name));
 	for (uint32 r = 0; r < table->row.nmembers; r++)
 		picture.name_width =
 			Max(picture.name_width, text_width(&table->row.members[r].label));
@@ -320,5 +316,25 @@ failpat_heatmap_text(PG_FUNCTION_ARGS)
 	put_head(&picture);
 	put_rows(&picture);
 	put_foot(&picture);
+}
+
+/*
+ * fp_heatmap_text(cube, row_dim, col_dim, ..., colors, row_names, col_names):
+ *		SETOF text
+ */
+PG_FUNCTION_INFO_V1(failpat_heatmap_text);
+Datum
+failpat_heatmap_text(PG_FUNCTION_ARGS)
+{
+	put_lines(fcinfo, HEAT_OF_CUBE);
+	return (Datum) 0;
+}
+
+/* fp_window_heatmap_text(source, first_bucket, ends, filter, row_dim, ...) */
+PG_FUNCTION_INFO_V1(failpat_window_heatmap_text);
+Datum
+failpat_window_heatmap_text(PG_FUNCTION_ARGS)
+{
+	put_lines(fcinfo, HEAT_OF_WINDOW);
 	return (Datum) 0;
 }

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * margins.c
- *		fp_cube_pairs, fp_cube_part, fp_cube_unfailed: cubes with less in
- *		them.
+ *		fp_cube_pairs, fp_cube_part: cubes with less in them.
  *
  * A heatmap needs two dimensions of a cube only.  Kept beside the cube of each
  * time bucket, its pairs make a heatmap of a long window a matter of reading
@@ -86,9 +85,12 @@ failpat_known_conditions(const FpCube *cube, Jsonb *conditions, bool *possible)
 	(void) JsonbIteratorNext(&it, &key, true);
 	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
 	{
+		int d;
+
 		(void) JsonbIteratorNext(&it, &value, true);
-		if (fp_cube_find_dim(cube, key.val.string.val, key.val.string.len) >=
-			0)
+		d = fp_cube_find_dim(cube, key.val.string.val, key.val.string.len);
+		if (d >= 0 &&
+			(cube->dims[d].kind != FP_NOMINAL || cube->dims[d].nvalues > 0))
 			continue;
 		if (value.type != jbvNull)
 			*possible = false;
@@ -178,18 +180,4 @@ failpat_cube_part(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(
 		failpat_cube_to_datum(fp_cube_project(cx, cube, keep, dims, ndims),
 							  cx));
-}
-
-/* fp_cube_unfailed(cube) */
-PG_FUNCTION_INFO_V1(failpat_cube_unfailed);
-Datum
-failpat_cube_unfailed(PG_FUNCTION_ARGS)
-{
-	FpCube *cube =
-		failpat_cube_from_datum(PG_GETARG_DATUM(0), CurrentMemoryContext);
-
-	memset(cube->failures, 0, cube->ncells * sizeof(int64));
-	cube->total_failures = 0;
-	cube->nchecks = 0;
-	PG_RETURN_DATUM(failpat_cube_to_datum(cube, CurrentMemoryContext));
 }

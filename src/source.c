@@ -40,6 +40,7 @@
 
 #include "capture.h"
 #include "cube/cube.h"
+#include "saved_plan.h"
 
 static HTAB *sources = NULL;
 
@@ -276,7 +277,6 @@ prepare(FailpatSource *source, FailpatPlan *result, const char *more)
 {
 	StringInfoData sql;
 	Oid			   array_type = get_array_type(source->key_type);
-	SPIPlanPtr	   plan;
 
 	if (!OidIsValid(array_type))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -292,13 +292,7 @@ prepare(FailpatSource *source, FailpatPlan *result, const char *more)
 		quote_identifier(get_namespace_name(get_rel_namespace(source->view))),
 		quote_identifier(get_rel_name(source->view)),
 		failpat_key_operator(source->key_type, TYPECACHE_EQ_OPR));
-	plan =
-		SPI_prepare_cursor(sql.data, 1, &array_type, CURSOR_OPT_GENERIC_PLAN);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s",
-			 SPI_result_code_string(SPI_result));
-	SPI_keepplan(plan);
-	result->plan = plan;
+	result->plan = failpat_prepare(sql.data, 1, &array_type);
 	result->planned = false;
 }
 

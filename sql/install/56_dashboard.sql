@@ -32,13 +32,6 @@ CREATE FUNCTION fp_cube_part(cube failure_cube, conditions jsonb, dims text[])
 COMMENT ON FUNCTION fp_cube_part(failure_cube, jsonb, text[]) IS
     'the part of a cube that meets conditions, with these dimensions only; what the cube does not know was not recorded';
 
-CREATE FUNCTION fp_cube_unfailed(cube failure_cube)
-    RETURNS failure_cube
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-    AS 'MODULE_PATHNAME', 'failpat_cube_unfailed';
-COMMENT ON FUNCTION fp_cube_unfailed(failure_cube) IS
-    'the trials of a cube without failures: what a check that never failed has';
-
 CREATE FUNCTION fp_keep_margins()
     RETURNS trigger
     LANGUAGE plpgsql
@@ -68,6 +61,56 @@ CREATE TRIGGER fp_keep_margins AFTER INSERT OR UPDATE OR DELETE ON fp_cubes
 -- Buckets that refresh has not seen to yet are read from the observations, so
 -- that what is counted here is what fp_drilldown shows, always; but for what
 -- refresh itself asks, which is of what it has counted.
+CREATE FUNCTION fp_window_cubes(source text, first_bucket timestamptz, ends timestamptz, conditions jsonb, dims text[], current boolean)
+    RETURNS SETOF failure_cube
+    LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    WITH s AS MATERIALIZED (
+        SELECT x.bucket, x.bucket_zone FROM fp_sources x WHERE x.source = $1
+    ), known AS MATERIALIZED (
+        SELECT x.name, x.kind, x.position FROM fp_dimensions x WHERE x.source = $1
+    ), pair AS MATERIALIZED (
+        -- the pair that holds these one or two dimensions, if pairs are kept; sets are
+        -- many in every bucket, and longer spans hold them once
+        SELECT a.name AS row_dim, b.name AS col_dim
+        FROM known a JOIN known b ON b.name > a.name
+        WHERE $4 = '{}' AND ARRAY[a.name, b.name]::text[] @> $5
+          AND (SELECT count(*) FROM known) <= 10
+          AND NOT EXISTS (SELECT FROM known d WHERE d.kind = 'set' AND d.name = ANY ($5))
+        ORDER BY a.position, b.position LIMIT 1
+    ), dirty AS MATERIALIZED (
+        SELECT DISTINCT d.bucket, fp_bucket_end(d.bucket, s.bucket, s.bucket_zone) AS ends FROM fp_dirty d CROSS JOIN s
+        WHERE $6 AND d.source = $1 AND d.bucket >= $2 AND d.bucket < $3
+    ), longest AS MATERIALIZED (
+        -- spans know no jobs, nor anything else that is no dimension
+        SELECT x.* FROM fp_longest_spans($1, $2, $3 - interval '1 microsecond', ARRAY(SELECT d.bucket FROM dirty d)) x
+        WHERE $5 IS NOT NULL AND NOT EXISTS (SELECT FROM pair)
+    )
+    SELECT x.cube FROM longest l JOIN fp_spans x ON x.source = $1 AND x.level = l.level AND x.number = l.number
+    UNION ALL
+    -- a bucket in which one of the pair was never recorded has no such pair
+    SELECT coalesce(m.cube, c.cube)
+    FROM fp_cubes c
+    LEFT JOIN pair p ON true
+    LEFT JOIN fp_margins m ON m.source = $1 AND m.row_dim = p.row_dim AND m.col_dim = p.col_dim AND m.bucket = c.bucket
+    WHERE c.source = $1 AND c.bucket >= $2 AND c.bucket < $3
+      AND c.bucket NOT IN (SELECT d.bucket FROM dirty d)
+      AND NOT EXISTS (SELECT FROM longest l WHERE c.bucket BETWEEN l.span_begins AND l.span_ends)
+    UNION ALL
+    SELECT failure_cube(o.failed, o.dims, ARRAY(SELECT d.name::text FROM known d WHERE d.kind = 'ordinal'), '{}'::text[], o.failed_checks)
+    FROM dirty d
+    CROSS JOIN s
+    -- OFFSET 0: one index scan per bucket, never a scan of everything
+    CROSS JOIN LATERAL (SELECT x.observed_at, x.failed, x.dims, x.failed_checks FROM fp_observations x
+                        WHERE x.source = $1 AND x.observed_at >= d.bucket AND x.observed_at < d.ends
+                        OFFSET 0) o
+    WHERE fp_bucket(o.observed_at, s.bucket, s.bucket_zone) = d.bucket
+      AND ($4 = '{}' OR fp_conditions_met(o.dims, $4, ARRAY(SELECT d.name::text FROM known d WHERE d.kind = 'ordinal')))
+    GROUP BY d.bucket;
+END;
+COMMENT ON FUNCTION fp_window_cubes(text, timestamptz, timestamptz, jsonb, text[], boolean) IS
+    'cubes whose sum is that of a source over whole time buckets, as few as there are, with at least what meets conditions, and at least these dimensions (all, and jobs, where NULL); the last argument: as of now, not as of the last refresh';
+
 CREATE FUNCTION fp_window_cube(
     source text,
     first_bucket timestamptz,
@@ -79,107 +122,110 @@ CREATE FUNCTION fp_window_cube(
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path FROM CURRENT
 AS $fn$
-#variable_conflict use_column
+#variable_conflict use_variable
 DECLARE
     s fp_sources := fp_source_named(fp_window_cube.source);
-    ordinal text[] := fp_checked_conditions(s.source, fp_window_cube.conditions, 'filter');
-    pair text[];
     result failure_cube;
 BEGIN
-    -- the pair that holds these one or two dimensions, if pairs are kept; sets are
-    -- many in every bucket, and longer spans hold them once
-    IF fp_window_cube.conditions = '{}' AND NOT EXISTS (
-        SELECT FROM fp_dimensions d WHERE d.source = s.source AND d.kind = 'set' AND d.name = ANY (fp_window_cube.dims)) THEN
-        SELECT ARRAY[a.name, b.name] INTO pair
-        FROM fp_dimensions a JOIN fp_dimensions b ON b.source = a.source AND b.name > a.name
-        WHERE a.source = s.source AND ARRAY[a.name, b.name]::text[] @> fp_window_cube.dims
-          AND (SELECT count(*) FROM fp_dimensions d WHERE d.source = s.source) <= 10
-        ORDER BY a.position, b.position LIMIT 1;
-    END IF;
-    WITH dirty AS MATERIALIZED (
-        SELECT DISTINCT d.bucket, fp_bucket_end(d.bucket, s.bucket, s.bucket_zone) AS ends FROM fp_dirty d
-        WHERE fp_window_cube.current AND d.source = s.source
-          AND d.bucket >= fp_window_cube.first_bucket AND d.bucket < fp_window_cube.ends
-    ), longest AS MATERIALIZED (
-        SELECT x.* FROM fp_longest_spans(s.source, fp_window_cube.first_bucket, fp_window_cube.ends - interval '1 microsecond',
-                                         ARRAY(SELECT d.bucket FROM dirty d)) x
-        WHERE pair IS NULL AND fp_window_cube.dims IS NOT NULL
-    ), clean AS (
-        SELECT fp_cube_part(x.cube, fp_window_cube.conditions, fp_window_cube.dims) AS cube
-        FROM longest l JOIN fp_spans x ON x.source = s.source AND x.level = l.level AND x.number = l.number
-        UNION ALL
-        -- a bucket in which one of the pair was never recorded has no such pair
-        SELECT coalesce(m.cube, fp_cube_part(c.cube, '{}', fp_window_cube.dims)) AS cube
-        FROM fp_cubes c
-        LEFT JOIN fp_margins m ON m.source = s.source AND m.row_dim = pair[1] AND m.col_dim = pair[2] AND m.bucket = c.bucket
-        WHERE pair IS NOT NULL AND c.source = s.source
-          AND c.bucket >= fp_window_cube.first_bucket AND c.bucket < fp_window_cube.ends
-          AND c.bucket NOT IN (SELECT bucket FROM dirty)
-        UNION ALL
-        SELECT CASE WHEN fp_window_cube.dims IS NULL AND fp_window_cube.conditions = '{}' THEN c.cube
-                    WHEN fp_window_cube.dims IS NULL THEN fp_slice(c.cube, fp_window_cube.conditions)
-                    ELSE fp_cube_part(c.cube, fp_window_cube.conditions, fp_window_cube.dims) END
-        FROM fp_cubes c
-        WHERE pair IS NULL AND c.source = s.source
-          AND c.bucket >= fp_window_cube.first_bucket AND c.bucket < fp_window_cube.ends
-          AND c.bucket NOT IN (SELECT bucket FROM dirty)
-          AND NOT EXISTS (SELECT FROM longest l WHERE c.bucket BETWEEN l.span_begins AND l.span_ends)
-    ), fresh AS (
-        SELECT failure_cube(o.failed, o.dims, ordinal, '{}'::text[], o.failed_checks) AS cube
-        FROM dirty d
-        -- OFFSET 0: one index scan per bucket, never a scan of everything
-        CROSS JOIN LATERAL (SELECT x.* FROM fp_observations x
-                            WHERE x.source = s.source AND x.observed_at >= d.bucket AND x.observed_at < d.ends
-                            OFFSET 0) o
-        WHERE fp_bucket(o.observed_at, s.bucket, s.bucket_zone) = d.bucket
-          AND (fp_window_cube.conditions = '{}' OR fp_conditions_met(o.dims, fp_window_cube.conditions, ordinal))
-    )
-    SELECT rollup(cube) INTO result FROM (SELECT cube FROM clean UNION ALL SELECT cube FROM fresh) parts;
+    PERFORM fp_checked_conditions(s.source, conditions, 'filter');
+    SELECT rollup(CASE WHEN dims IS NOT NULL THEN fp_cube_part(c, conditions, dims)
+                       WHEN conditions = '{}' THEN c
+                       ELSE fp_slice(c, conditions) END)
+    INTO result
+    FROM fp_window_cubes(s.source, first_bucket, ends, conditions, dims, current) c;
     RETURN result;
 END
 $fn$;
 COMMENT ON FUNCTION fp_window_cube(text, timestamptz, timestamptz, jsonb, text[], boolean) IS
     'the cube of a source over whole time buckets; dims: the dimensions that are needed, all where NULL; current: as of now, not as of the last refresh';
 
-CREATE FUNCTION fp_heatmap_cube(
-    source text, row_dim text, col_dim text, since timestamptz, until timestamptz, filter jsonb, "check" text,
-    OUT cube failure_cube,
-    OUT counted text)
+CREATE FUNCTION fp_window_heatmap(
+    source text,
+    first_bucket timestamptz,
+    ends timestamptz,
+    filter jsonb,
+    row_dim text,
+    col_dim text,
+    "check" text,
+    row_limit integer,
+    col_limit integer,
+    row_bins double precision[],
+    col_bins double precision[],
+    palette text,
+    confidence double precision,
+    red_at double precision,
+    OUT row_value text,
+    OUT col_value text,
+    OUT row_order integer,
+    OUT col_order integer,
+    OUT trials bigint,
+    OUT failures bigint,
+    OUT rate double precision,
+    OUT lower double precision,
+    OUT upper double precision,
+    OUT shrunken_rate double precision,
+    OUT severity text,
+    OUT color text,
+    OUT enough_data boolean,
+    OUT conditions jsonb)
+    RETURNS SETOF record
+    LANGUAGE c STABLE PARALLEL SAFE ROWS 400
+    AS 'MODULE_PATHNAME', 'failpat_window_heatmap';
+COMMENT ON FUNCTION fp_window_heatmap(text, timestamptz, timestamptz, jsonb, text, text, text, integer, integer, double precision[],
+                                      double precision[], text, double precision, double precision) IS
+    'fp_heatmap of what the cubes of fp_window_cubes hold and meets a filter, without names; of checks that never failed too';
+
+CREATE FUNCTION fp_window_heatmap_text(
+    source text,
+    first_bucket timestamptz,
+    ends timestamptz,
+    filter jsonb,
+    row_dim text,
+    col_dim text,
+    "check" text,
+    row_limit integer,
+    col_limit integer,
+    row_bins double precision[],
+    col_bins double precision[],
+    palette text,
+    confidence double precision,
+    red_at double precision,
+    colors boolean,
+    row_names jsonb,
+    col_names jsonb)
+    RETURNS SETOF text
+    LANGUAGE c STABLE PARALLEL SAFE ROWS 30
+    AS 'MODULE_PATHNAME', 'failpat_window_heatmap_text';
+COMMENT ON FUNCTION fp_window_heatmap_text(text, timestamptz, timestamptz, jsonb, text, text, text, integer, integer, double precision[],
+                                           double precision[], text, double precision, double precision, boolean, jsonb, jsonb) IS
+    'fp_heatmap_text of what the cubes of fp_window_cubes hold and meets a filter';
+
+CREATE FUNCTION fp_heatmap_window(
+    source text, row_dim text, col_dim text, since timestamptz, until timestamptz, filter jsonb,
+    OUT first_bucket timestamptz,
+    OUT ends timestamptz)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path FROM CURRENT
 AS $fn$
-#variable_conflict use_column
-DECLARE
-    axes constant text[] := ARRAY[fp_heatmap_cube.row_dim, fp_heatmap_cube.col_dim];
-    bounds record;
+#variable_conflict use_variable
 BEGIN
-    IF array_position(axes, NULL) IS NOT NULL THEN
+    IF row_dim IS NULL OR col_dim IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'arguments "row_dim" and "col_dim" must not be null';
     END IF;
     -- as conditions, so that an unknown dimension is the same error everywhere
-    PERFORM fp_checked_conditions(fp_heatmap_cube.source, jsonb_build_object(axes[1], NULL, axes[2], NULL), 'row_dim');
-    IF axes[1] = axes[2] AND NOT EXISTS (
-        SELECT FROM fp_dimensions d WHERE d.source = fp_heatmap_cube.source AND d.name = axes[1] AND d.kind = 'set') THEN
+    PERFORM fp_checked_conditions(source, jsonb_build_object(row_dim, NULL, col_dim, NULL), 'row_dim');
+    IF row_dim = col_dim AND NOT EXISTS (
+        SELECT FROM fp_dimensions d WHERE d.source = fp_heatmap_window.source AND d.name = row_dim AND d.kind = 'set') THEN
         RAISE invalid_parameter_value USING
-            MESSAGE = format('row_dim and col_dim are both "%s"', fp_clipped(axes[1])),
+            MESSAGE = format('row_dim and col_dim are both "%s"', fp_clipped(row_dim)),
             DETAIL = 'Only a set-valued dimension can be compared with itself.';
     END IF;
-    SELECT * INTO bounds FROM fp_window(fp_heatmap_cube.source, fp_heatmap_cube.since, fp_heatmap_cube.until);
-    cube := fp_window_cube(fp_heatmap_cube.source, bounds.first_bucket, bounds.ends, coalesce(fp_heatmap_cube.filter, '{}'), axes);
-    -- never recorded: no row
-    IF NOT axes <@ ARRAY(SELECT d.name FROM fp_cube_dims(cube) d) THEN
-        cube := NULL;
-    END IF;
-    counted := fp_heatmap_cube."check";
-    -- a check that never failed, in a source that knows it or not, failed 0 times
-    IF counted <> ALL (ARRAY(SELECT k."check" FROM fp_cube_checks(cube) k)) THEN
-        cube := fp_cube_unfailed(cube);
-        counted := NULL;
-    END IF;
+    PERFORM fp_checked_conditions(source, filter, 'filter');
+    SELECT w.first_bucket, w.ends INTO first_bucket, ends FROM fp_window(source, since, until) w;
 END
 $fn$;
-COMMENT ON FUNCTION fp_heatmap_cube(text, text, text, timestamptz, timestamptz, jsonb, text) IS
-    'what a heatmap of a source counts: a cube, NULL where there is nothing, and the check whose failures are to be counted in it';
+COMMENT ON FUNCTION fp_heatmap_window(text, text, text, timestamptz, timestamptz, jsonb) IS
+    'the time buckets of a heatmap of a source; raises where there is no such heatmap';
 
 CREATE FUNCTION fp_heatmap(
     row_dim text,
@@ -220,17 +266,15 @@ AS $fn$
 DECLARE
     s fp_sources := fp_source_named(fp_heatmap.source);
     axes constant text[] := ARRAY[fp_heatmap.row_dim, fp_heatmap.col_dim];
-    asked record;
+    met constant jsonb := coalesce(fp_heatmap.filter, '{}');
+    w record;
 BEGIN
-    SELECT * INTO asked FROM fp_heatmap_cube(s.source, axes[1], axes[2], fp_heatmap.since, fp_heatmap.until, fp_heatmap.filter, fp_heatmap."check");
-    IF asked.cube IS NULL THEN
-        RETURN;
-    END IF;
+    SELECT * INTO w FROM fp_heatmap_window(s.source, axes[1], axes[2], fp_heatmap.since, fp_heatmap.until, met);
     RETURN QUERY
     WITH cells AS MATERIALIZED (
-        SELECT h.* FROM fp_heatmap(asked.cube, axes[1], axes[2], asked.counted, fp_heatmap.row_limit, fp_heatmap.col_limit,
-                                   fp_heatmap.row_bins, fp_heatmap.col_bins, fp_heatmap.palette,
-                                   fp_heatmap.confidence, fp_heatmap.red_at) h
+        SELECT h.* FROM fp_window_heatmap(s.source, w.first_bucket, w.ends, met, axes[1], axes[2], fp_heatmap."check",
+                                          fp_heatmap.row_limit, fp_heatmap.col_limit, fp_heatmap.row_bins, fp_heatmap.col_bins,
+                                          fp_heatmap.palette, fp_heatmap.confidence, fp_heatmap.red_at) h
     ), rows AS MATERIALIZED (
         SELECT l.* FROM fp_labels(s.source, axes[1], ARRAY(SELECT DISTINCT c.row_value FROM cells c)) l
     ), cols AS MATERIALIZED (
@@ -270,26 +314,26 @@ AS $fn$
 DECLARE
     s fp_sources := fp_source_named(fp_heatmap_text.source);
     axes constant text[] := ARRAY[fp_heatmap_text.row_dim, fp_heatmap_text.col_dim];
-    asked record;
+    met constant jsonb := coalesce(fp_heatmap_text.filter, '{}');
+    w record;
     names jsonb[];
 BEGIN
-    SELECT * INTO asked FROM fp_heatmap_cube(s.source, axes[1], axes[2], fp_heatmap_text.since, fp_heatmap_text.until, fp_heatmap_text.filter,
-                                             fp_heatmap_text."check");
-    IF asked.cube IS NULL THEN
-        RETURN;
-    END IF;
+    SELECT * INTO w FROM fp_heatmap_window(s.source, axes[1], axes[2], fp_heatmap_text.since, fp_heatmap_text.until, met);
     WITH cells AS MATERIALIZED (
-        SELECT h.* FROM fp_heatmap(asked.cube, axes[1], axes[2], asked.counted, fp_heatmap_text.row_limit, fp_heatmap_text.col_limit,
-                                   fp_heatmap_text.row_bins, fp_heatmap_text.col_bins) h
+        SELECT h.* FROM fp_window_heatmap(s.source, w.first_bucket, w.ends, met, axes[1], axes[2], fp_heatmap_text."check",
+                                          fp_heatmap_text.row_limit, fp_heatmap_text.col_limit, fp_heatmap_text.row_bins,
+                                          fp_heatmap_text.col_bins, fp_heatmap_text.palette, fp_heatmap_text.confidence,
+                                          fp_heatmap_text.red_at) h
     )
     SELECT ARRAY[
         (SELECT jsonb_object_agg(l.value, l.label) FROM fp_labels(s.source, axes[1], ARRAY(SELECT DISTINCT c.row_value FROM cells c)) l),
         (SELECT jsonb_object_agg(l.value, l.label) FROM fp_labels(s.source, axes[2], ARRAY(SELECT DISTINCT c.col_value FROM cells c)) l)]
     INTO names;
     RETURN QUERY
-    SELECT t FROM fp_heatmap_text(asked.cube, axes[1], axes[2], asked.counted, fp_heatmap_text.row_limit, fp_heatmap_text.col_limit,
-                                  fp_heatmap_text.row_bins, fp_heatmap_text.col_bins, fp_heatmap_text.palette, fp_heatmap_text.confidence,
-                                  fp_heatmap_text.red_at, fp_heatmap_text.colors, names[1], names[2]) t;
+    SELECT t FROM fp_window_heatmap_text(s.source, w.first_bucket, w.ends, met, axes[1], axes[2], fp_heatmap_text."check",
+                                         fp_heatmap_text.row_limit, fp_heatmap_text.col_limit, fp_heatmap_text.row_bins,
+                                         fp_heatmap_text.col_bins, fp_heatmap_text.palette, fp_heatmap_text.confidence,
+                                         fp_heatmap_text.red_at, fp_heatmap_text.colors, names[1], names[2]) t;
 END
 $fn$;
 COMMENT ON FUNCTION fp_heatmap_text(text, text, text, timestamptz, timestamptz, jsonb, text, integer, integer,

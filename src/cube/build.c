@@ -42,17 +42,6 @@ check_limit(FpCubeBuilder *builder, uint32 n)
 		fp_cells_check_limit(builder->arena, builder->cells.limit, 0);
 }
 
-static void
-kind_conflict(const FpBuilderDim *dim, FpDimKind kind)
-{
-	fp_error(
-		FP_ERR_DATA, NULL,
-		"Name it in the same of the arguments \"ordinal\" and \"strata\" wherever it is used.",
-		"dimension \"%.*s\" is both %s and %s",
-		fp_clip(dim->name.data, dim->name.len), dim->name.data,
-		fp_dim_kind_name(dim->kind), fp_dim_kind_name(kind));
-}
-
 /* Slot of a set of members in ascending order, or the free one for it. */
 static FpSlot *
 find_set(const FpBuilderDim *dim, const uint32 *members, uint32 n, uint32 hash)
@@ -183,7 +172,7 @@ fp_builder_dim(FpCubeBuilder *builder, const char *name, size_t len,
 		else if (dim->kind == FP_NOMINAL && dim->values.n == 0)
 			dim->kind = kind;
 		else
-			kind_conflict(dim, kind);
+			fp_dim_conflict(&dim->name, dim->kind, kind);
 		return d;
 	}
 

@@ -1,17 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * crosstab.c
- *		Two dimensions of a cube against each other.
+ *		Two dimensions of cubes against each other.
  *
- * Three passes.  The cube's cells are first added up per code of either
- * dimension (a set counts as a whole); from that come the members of each
- * axis, in order and cut to its limit; and then the cells are added into the
- * table, a flat one where it is small, else a hash table.
+ * Two passes over the cells of each cube.  In the first they are added up per
+ * code of either dimension (a set counts as a whole), and these by value, over
+ * all cubes; from that come the members of each axis, in order and cut to its
+ * limit.  In the second the cells are added into the table, a flat one where
+ * it is small, else a hash table.
  *
  * Owns nothing that lasts: the result lies in the caller's arena, all else in
  * a child of it that is gone on return.  Takes no locks.  Counts cannot
- * overflow: each sum here is over distinct observations, whose number the
- * cube holds in an int64.
+ * overflow: each sum here is over distinct observations, whose number, of all
+ * cubes, is seen to fit into an int64.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -20,6 +21,8 @@
 #include "cube/crosstab.h"
 
 #include <math.h>
+
+#include "cube/dimunion.h"
 
 /* A flat table may have so many slots (16 bytes each). */
 #define FLAT_SLOTS 1048576
@@ -35,23 +38,29 @@ typedef struct Counts
 } Counts;
 
 /*
- * One axis at work.  A cell's code on the axis stands for the members
+ * One axis of one cube.  A cell's code on the axis stands for the members
  * items[offsets[code]] .. items[offsets[code + 1] - 1]: none or one, or for a
  * set any number.
  */
+typedef struct Part
+{
+	const FpDim *dim;	  /* NULL: all codes are 0 */
+	uint32		 ncodes;  /* codes are 0 .. ncodes */
+	Counts		*by_code; /* sums per code */
+	uint32		*values;  /* the axis' codes of its values; NULL: the same */
+	uint64		*offsets;
+	uint32		*items;
+} Part;
+
+/* One axis at work. */
 typedef struct Work
 {
 	const FpDim	 *dim;
-	const uint32 *codes; /* of the cube's cells */
-	const int64	 *failures;
-	uint32		  ncodes;	/* codes are 0 .. ncodes */
-	Counts		 *by_code;	/* sums per code */
-	Counts		 *by_value; /* sums per value; by_code where no set */
+	Part		 *parts; /* by cube */
+	int			  nparts;
+	Counts		 *by_value; /* sums per value of the axis */
 	bool		  whole;	/* all numbers and bounds are whole */
-	uint64		 *offsets;
-	uint32		 *items;
-	uint32		  nbins;
-	uint32		 *bin_of; /* value code to bin, where there are bins */
+	uint32		 *bin_of;	/* value code to bin, where there are bins */
 	FpAxisMember *members;
 	uint32		  nmembers;
 } Work;
@@ -71,24 +80,6 @@ typedef struct Hash
 	uint64	used;
 } Hash;
 
-/* Failures of one check per cell, dense. */
-static int64 *
-failures_of_check(FpArena arena, const FpCube *cube, int check)
-{
-	int64 *failures = fp_alloc0_array(arena, int64, cube->ncells + 1);
-
-	for (uint64 c = 0; c < cube->ncells; c++)
-	{
-		if (c % CHECK_EVERY == 0)
-			FP_CHECK_INTERRUPTS();
-		for (uint64 e = cube->check_offsets[c]; e < cube->check_offsets[c + 1];
-			 e++)
-			if (cube->check_codes[e] == (uint32) check)
-				failures[c] = cube->check_failures[e];
-	}
-	return failures;
-}
-
 static bool
 is_whole(double number)
 {
@@ -96,10 +87,8 @@ is_whole(double number)
 }
 
 static void
-check_spec(const FpCube *cube, const FpAxisSpec *spec)
+check_spec(const FpDim *dim, const FpAxisSpec *spec)
 {
-	const FpDim *dim = &cube->dims[spec->dim];
-
 	if (spec->nbounds == 0)
 		return;
 	if (dim->kind != FP_ORDINAL)
@@ -125,44 +114,120 @@ check_spec(const FpCube *cube, const FpAxisSpec *spec)
 	}
 }
 
-/* First pass: sums per code, and from them per value. */
 static void
-add_up(FpArena arena, const FpCube *cube, int d, const int64 *failures,
-	   Work *work)
+begin_axis(FpArena arena, FpArena scratch, FpScan *const *scans, int nscans,
+		   int d, FpAxis *axis, Work *work)
 {
-	const FpDim *dim = &cube->dims[d];
+	const FpDim **dims = fp_alloc_array(scratch, const FpDim *, nscans);
+	uint32		**codes = fp_alloc_array(scratch, uint32 *, nscans);
 
-	work->dim = dim;
-	work->codes = cube->codes[d];
-	work->failures = failures;
-	work->ncodes = dim->kind == FP_SET ? dim->nsets : dim->nvalues;
-	work->by_code = fp_alloc0_array(arena, Counts, (uint64) work->ncodes + 1);
-	for (uint64 c = 0; c < cube->ncells; c++)
+	work->nparts = nscans;
+	work->parts = fp_alloc0_array(scratch, Part, nscans);
+	for (int i = 0; i < nscans; i++)
+		dims[i] = scans[i]->dims[d];
+	axis->dim = fp_dim_union(arena, dims, nscans, codes);
+	work->dim = &axis->dim;
+	for (int i = 0; i < nscans; i++)
 	{
-		Counts *counts = &work->by_code[work->codes[c]];
+		Part *part = &work->parts[i];
 
-		if (c % CHECK_EVERY == 0)
-			FP_CHECK_INTERRUPTS();
-		counts->trials += cube->trials[c];
-		counts->failures += failures[c];
+		part->dim = dims[i];
+		part->values = codes[i];
+		if (dims[i])
+			part->ncodes =
+				dims[i]->kind == FP_SET ? dims[i]->nsets : dims[i]->nvalues;
+		part->by_code =
+			fp_alloc0_array(scratch, Counts, (uint64) part->ncodes + 1);
 	}
+}
 
-	work->by_value = work->by_code;
-	if (dim->kind != FP_SET)
-		return;
-	work->by_value = fp_alloc0_array(arena, Counts, (uint64) dim->nvalues + 1);
-	for (uint32 s = 1; s <= dim->nsets; s++)
+static inline uint32
+axis_value(const Part *part, uint32 value)
+{
+	return part->values ? part->values[value] : value;
+}
+
+/* from sums per code those per value */
+static void
+add_values(FpArena scratch, Work *work)
+{
+	work->by_value =
+		fp_alloc0_array(scratch, Counts, (uint64) work->dim->nvalues + 1);
+	for (int i = 0; i < work->nparts; i++)
 	{
-		if (s % CHECK_EVERY == 0)
-			FP_CHECK_INTERRUPTS();
-		for (uint64 m = dim->set_offsets[s - 1]; m < dim->set_offsets[s]; m++)
-		{
-			Counts *counts = &work->by_value[dim->set_members[m]];
+		const Part	*part = &work->parts[i];
+		const FpDim *dim = part->dim;
+		bool		 is_set = dim && dim->kind == FP_SET;
 
-			counts->trials += work->by_code[s].trials;
-			counts->failures += work->by_code[s].failures;
+		for (uint32 code = 1; code <= part->ncodes; code++)
+		{
+			uint64 first = is_set ? dim->set_offsets[code - 1] : code;
+			uint64 end = is_set ? dim->set_offsets[code] : first + 1;
+
+			if (code % CHECK_EVERY == 0)
+				FP_CHECK_INTERRUPTS();
+			for (uint64 m = first; m < end; m++)
+			{
+				uint32	value = is_set ? dim->set_members[m] : code;
+				Counts *counts = &work->by_value[axis_value(part, value)];
+
+				counts->trials += part->by_code[code].trials;
+				counts->failures += part->by_code[code].failures;
+			}
 		}
 	}
+}
+
+/* code of a check in a cube, -1 where it never failed there */
+static int
+find_check(const FpCube *cube, const FpText *check)
+{
+	for (uint32 c = 0; c < cube->nchecks; c++)
+		if (cube->checks[c].len == check->len &&
+			memcmp(cube->checks[c].data, check->data, check->len) == 0)
+			return (int) c;
+	return -1;
+}
+
+/* the next cells of a scan; failures are those of a check, if one is given */
+static bool
+next_cells(FpScan *scan, const FpText *check)
+{
+	int code;
+
+	if (!fp_scan_next(scan))
+		return false;
+	if (!check)
+		return true;
+	memset(scan->failures, 0, scan->n * sizeof(int64));
+	code = find_check(scan->cube, check);
+	for (uint32 e = 0; e < scan->nentries; e++)
+		if ((int) scan->entry_checks[e] == code)
+			scan->failures[scan->entry_cells[e]] = scan->entry_failures[e];
+	return true;
+}
+
+/* First pass: sums per code of either axis, and over all. */
+static void
+add_up(FpScan *scan, const FpText *check, Part *row, Part *col,
+	   FpCrosstab *table)
+{
+	while (next_cells(scan, check))
+		for (uint32 i = 0; i < scan->n; i++)
+		{
+			Counts *r = &row->by_code[scan->codes[0][i]];
+			Counts *c = &col->by_code[scan->codes[1][i]];
+
+			r->trials += scan->trials[i];
+			r->failures += scan->failures[i];
+			c->trials += scan->trials[i];
+			c->failures += scan->failures[i];
+			table->total_failures += scan->failures[i];
+			if (pg_add_s64_overflow(table->total_trials, scan->trials[i],
+									&table->total_trials))
+				fp_error(FP_ERR_RANGE, NULL, NULL,
+						 "there are more trials than can be counted");
+		}
 }
 
 /* "<4", "4-6", "7+"; of numbers that are not whole "4-<7" */
@@ -354,7 +419,6 @@ place_members(FpArena arena, FpArena scratch, const FpAxisSpec *spec,
 	}
 	qsort(ranked, n, sizeof(Ranked), in_order);
 
-	axis->dim = spec->dim;
 	axis->nmembers = n;
 	axis->members = fp_alloc_array(arena, FpAxisMember, (uint64) n + 1);
 	for (uint32 i = 0; i < n; i++)
@@ -365,46 +429,51 @@ place_members(FpArena arena, FpArena scratch, const FpAxisSpec *spec,
 	return place;
 }
 
-/* Which places of the axis each code stands for. */
+/* Which places of the axis each code of a cube stands for. */
 static void
-map_codes(FpArena scratch, const uint32 *place, Work *work)
+map_codes(FpArena scratch, const uint32 *place, const uint32 *bin_of,
+		  Part *part)
 {
-	const FpDim *dim = work->dim;
-	bool		 is_set = dim->kind == FP_SET;
-	uint64		 most = is_set ? dim->set_offsets[dim->nsets] : dim->nvalues;
+	const FpDim *dim = part->dim;
+	bool		 is_set = dim && dim->kind == FP_SET;
+	uint64		 most = is_set ? dim->set_offsets[dim->nsets] : part->ncodes;
 	uint64		 n = 0;
 
-	work->offsets = fp_alloc_array(scratch, uint64, (uint64) work->ncodes + 2);
-	work->items = fp_alloc_array(scratch, uint32, most + 1);
-	work->offsets[0] = work->offsets[1] = 0;
-	for (uint32 code = 1; code <= work->ncodes; code++)
+	part->offsets = fp_alloc_array(scratch, uint64, (uint64) part->ncodes + 2);
+	part->items = fp_alloc_array(scratch, uint32, most + 1);
+	part->offsets[0] = part->offsets[1] = 0;
+	for (uint32 code = 1; code <= part->ncodes; code++)
 	{
 		uint64 first = is_set ? dim->set_offsets[code - 1] : code;
 		uint64 end = is_set ? dim->set_offsets[code] : first + 1;
 
 		for (uint64 m = first; m < end; m++)
 		{
-			uint32 value = is_set ? dim->set_members[m] : code;
-			uint32 at = place[work->bin_of ? work->bin_of[value] : value - 1];
+			uint32 value =
+				axis_value(part, is_set ? dim->set_members[m] : code);
+			uint32 at = place[bin_of ? bin_of[value] : value - 1];
 
 			if (at != NOT_SHOWN)
-				work->items[n++] = at;
+				part->items[n++] = at;
 		}
-		work->offsets[code + 1] = n;
+		part->offsets[code + 1] = n;
 	}
 }
 
 static void
-make_axis(FpArena arena, FpArena scratch, const FpCube *cube,
-		  const FpAxisSpec *spec, const int64 *failures, Work *work,
+make_axis(FpArena arena, FpArena scratch, const FpAxisSpec *spec, Work *work,
 		  FpAxis *axis)
 {
-	add_up(scratch, cube, spec->dim, failures, work);
+	uint32 *place;
+
+	add_values(scratch, work);
 	if (spec->nbounds > 0)
 		make_bins(arena, scratch, spec, work);
 	else
 		make_values(scratch, work);
-	map_codes(scratch, place_members(arena, scratch, spec, work, axis), work);
+	place = place_members(arena, scratch, spec, work, axis);
+	for (int i = 0; i < work->nparts; i++)
+		map_codes(scratch, place, work->bin_of, &work->parts[i]);
 }
 
 static inline uint64
@@ -463,32 +532,30 @@ by_key(const void *a, const void *b)
 	return x->key < y->key ? -1 : x->key > y->key;
 }
 
-/* Last pass: the cube's cells into the table; flat or hash, one is NULL. */
+/* Second pass: cells into the table; flat or hash, one is NULL. */
 static void
-fill(const FpCube *cube, const Work *row, const Work *col, uint64 ncols,
-	 Counts *flat, Hash *hash)
+fill(FpScan *scan, const FpText *check, const Part *row, const Part *col,
+	 uint64 ncols, Counts *flat, Hash *hash)
 {
-	for (uint64 c = 0; c < cube->ncells; c++)
-	{
-		uint32 rcode = row->codes[c];
-		uint32 ccode = col->codes[c];
-		int64  trials = cube->trials[c];
-		int64  failures = row->failures[c];
+	while (next_cells(scan, check))
+		for (uint32 n = 0; n < scan->n; n++)
+		{
+			uint32 rcode = scan->codes[0][n];
+			uint32 ccode = scan->codes[1][n];
 
-		if (c % CHECK_EVERY == 0)
-			FP_CHECK_INTERRUPTS();
-		for (uint64 i = row->offsets[rcode]; i < row->offsets[rcode + 1]; i++)
-			for (uint64 j = col->offsets[ccode]; j < col->offsets[ccode + 1];
-				 j++)
-			{
-				uint64	key = row->items[i] * ncols + col->items[j];
-				Counts *counts =
-					flat ? &flat[key] : hash_counts(hash, key + 1);
+			for (uint64 i = row->offsets[rcode]; i < row->offsets[rcode + 1];
+				 i++)
+				for (uint64 j = col->offsets[ccode];
+					 j < col->offsets[ccode + 1]; j++)
+				{
+					uint64	key = row->items[i] * ncols + col->items[j];
+					Counts *counts =
+						flat ? &flat[key] : hash_counts(hash, key + 1);
 
-				counts->trials += trials;
-				counts->failures += failures;
-			}
-	}
+					counts->trials += scan->trials[n];
+					counts->failures += scan->failures[n];
+				}
+		}
 }
 
 static void
@@ -502,50 +569,65 @@ emit(FpCrosstab *table, uint64 key, const Counts *counts)
 	table->failures[n] = counts->failures;
 }
 
-FpCrosstab *
-fp_crosstab(FpArena arena, const FpCube *cube, const FpAxisSpec *row,
-			const FpAxisSpec *col, int check)
+static bool
+same_name(const FpDim *a, const FpDim *b)
 {
-	FpArena		 scratch = fp_arena_create(arena, "failpat crosstab");
-	FpCrosstab	*table = fp_alloc0(arena, sizeof(FpCrosstab));
-	Work		 rwork = {0};
-	Work		 cwork = {0};
-	const int64 *failures = cube->failures;
-	uint64		 nslots;
-	uint64		 n = 0;
-	Counts		*flat = NULL;
-	Hash		 hash = {.arena = scratch};
+	return a->name.len == b->name.len &&
+		   memcmp(a->name.data, b->name.data, a->name.len) == 0;
+}
 
-	if (row->dim == col->dim && cube->dims[row->dim].kind != FP_SET)
+FpCrosstab *
+fp_crosstab(FpArena arena, FpScan *const *scans, int nscans,
+			const FpAxisSpec *row, const FpAxisSpec *col, const FpText *check)
+{
+	FpArena		scratch;
+	FpCrosstab *table;
+	Work		rwork = {0};
+	Work		cwork = {0};
+	uint64		nslots;
+	uint64		n = 0;
+	Counts	   *flat = NULL;
+	Hash		hash = {0};
+	bool		known[2] = {false, false};
+
+	for (int i = 0; i < nscans; i++)
+		for (int d = 0; d < 2; d++)
+			known[d] |= scans[i]->dims[d] != NULL;
+	if (!known[0] || !known[1])
+		return NULL;
+	table = fp_alloc0(arena, sizeof(FpCrosstab));
+	scratch = fp_arena_create(arena, "failpat crosstab");
+	begin_axis(arena, scratch, scans, nscans, 0, &table->row, &rwork);
+	begin_axis(arena, scratch, scans, nscans, 1, &table->col, &cwork);
+	table->one_dim = same_name(rwork.dim, cwork.dim);
+	if (table->one_dim && rwork.dim->kind != FP_SET)
 		fp_error(FP_ERR_DATA,
 				 "Only a set-valued dimension can be compared with itself.",
 				 NULL, "row_dim and col_dim are both \"%s\"",
-				 cube->dims[row->dim].name.data);
-	check_spec(cube, row);
-	check_spec(cube, col);
+				 rwork.dim->name.data);
+	check_spec(rwork.dim, row);
+	check_spec(cwork.dim, col);
 
-	if (check >= 0)
-		failures = failures_of_check(scratch, cube, check);
-	make_axis(arena, scratch, cube, row, failures, &rwork, &table->row);
-	make_axis(arena, scratch, cube, col, failures, &cwork, &table->col);
-	table->total_trials = cube->total_trials;
-	table->total_failures = cube->total_failures;
-	if (check >= 0)
-	{
-		table->total_failures = 0;
-		for (uint64 c = 0; c < cube->ncells; c++)
-			table->total_failures += failures[c];
-	}
+	for (int i = 0; i < nscans; i++)
+		add_up(scans[i], check, &rwork.parts[i], &cwork.parts[i], table);
+	make_axis(arena, scratch, row, &rwork, &table->row);
+	make_axis(arena, scratch, col, &cwork, &table->col);
 
 	nslots = (uint64) table->row.nmembers * table->col.nmembers;
 	if (nslots <= FLAT_SLOTS)
 		flat = fp_alloc0_array(scratch, Counts, nslots + 1);
 	else
 	{
+		hash.arena = scratch;
 		hash.mask = 1023;
 		hash.slots = fp_alloc0_array(scratch, Slot, hash.mask + 1);
 	}
-	fill(cube, &rwork, &cwork, table->col.nmembers, flat, &hash);
+	for (int i = 0; i < nscans; i++)
+	{
+		fp_scan_rewind(scans[i]);
+		fill(scans[i], check, &rwork.parts[i], &cwork.parts[i],
+			 table->col.nmembers, flat, &hash);
+	}
 
 	if (flat)
 	{

@@ -20,6 +20,16 @@ fp_dim_kind_name(FpDimKind kind)
 	return kind_names[kind];
 }
 
+void
+fp_dim_conflict(const FpText *name, FpDimKind kind, FpDimKind other)
+{
+	fp_error(
+		FP_ERR_DATA, NULL,
+		"Name it in the same of the arguments \"ordinal\" and \"strata\" wherever it is used.",
+		"dimension \"%.*s\" is both %s and %s", fp_clip(name->data, name->len),
+		name->data, fp_dim_kind_name(kind), fp_dim_kind_name(other));
+}
+
 /*
  * Bytes of a text that fit into a message, without cutting a UTF-8 character
  * in two.

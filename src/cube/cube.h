@@ -108,6 +108,10 @@ fp_set_size(const FpDim *dim, uint32 code)
 /* "nominal", "set", "ordinal", "stratum" */
 extern const char *fp_dim_kind_name(FpDimKind kind);
 
+/* the error that a dimension is of two kinds */
+extern void fp_dim_conflict(const FpText *name, FpDimKind kind,
+							FpDimKind other) __attribute__((noreturn));
+
 /* bytes of a text that fit into a message: "%.*s", fp_clip(data, len), data */
 extern int fp_clip(const char *data, size_t len);
 

@@ -198,6 +198,11 @@ get_varint(const uint8 *from, const uint8 *end, uint64 *value)
 {
 	uint64 result = 0;
 
+	if (likely(from < end && *from < 0x80))
+	{
+		*value = *from;
+		return from + 1;
+	}
 	for (int shift = 0; shift < 35 && from < end; shift += 7)
 	{
 		uint8 byte = *from++;
@@ -218,7 +223,7 @@ read_list(const Reader *reader, const Found *found, uint32 end, uint32 *rows)
 {
 	const uint8 *at = read_part(reader, found->begin, found->size);
 	const uint8 *stop = at + found->size;
-	uint64		 row = 0;
+	uint64		 row = UINT64_MAX; /* the one before the first */
 	uint64		 step;
 	uint32		 n = 0;
 
@@ -240,7 +245,7 @@ read_list(const Reader *reader, const Found *found, uint32 end, uint32 *rows)
 	for (uint32 i = 0; i < found->nrows; i++)
 	{
 		at = get_varint(at, stop, &step);
-		row += step + (i > 0);
+		row += step + 1;
 		if (row >= reader->nrows)
 			corrupt();
 		if (row >= end)
@@ -250,33 +255,42 @@ read_list(const Reader *reader, const Found *found, uint32 end, uint32 *rows)
 	return n;
 }
 
-/* of n rows those that a key has too; their number */
+/*
+ * Of n rows, 1 at least, those that a key has too; their number.  There is room
+ * for one more; marks is a bit per row, all of them zero before and after.
+ */
 static uint32
-keep_common(const Reader *reader, const Found *found, uint32 *rows, uint32 n)
+keep_common(const Reader *reader, const Found *found, uint8 *marks,
+			uint32 *rows, uint32 n)
 {
 	const uint8 *at = read_part(reader, found->begin, found->size);
 	const uint8 *stop = at + found->size;
-	uint64		 row = 0;
+	uint64		 row = UINT64_MAX;
 	uint64		 step;
+	uint32		 last = rows[n - 1];
 	uint32		 kept = 0;
-	uint32		 next = 0;
 
 	if (found->bits)
 	{
-		for (; next < n; next++)
-			if (at[rows[next] >> 3] >> (rows[next] & 7) & 1)
-				rows[kept++] = rows[next];
+		for (uint32 i = 0; i < n; i++)
+			if (at[rows[i] >> 3] >> (rows[i] & 7) & 1)
+				rows[kept++] = rows[i];
 		return kept;
 	}
-	for (uint32 i = 0; i < found->nrows && next < n; i++)
+	/* rows of the one and the other come in no order that could be foretold, so
+	 * each of the key's is looked up, without a branch */
+	for (uint32 i = 0; i < n; i++)
+		marks[rows[i] >> 3] |= (uint8) (1 << (rows[i] & 7));
+	for (uint32 i = 0; i < found->nrows; i++)
 	{
 		at = get_varint(at, stop, &step);
-		row += step + (i > 0);
-		while (next < n && rows[next] < row)
-			next++;
-		if (next < n && rows[next] == row)
-			rows[kept++] = rows[next++];
+		row += step + 1;
+		if (row > last)
+			break;
+		rows[kept] = (uint32) row;
+		kept += marks[row >> 3] >> (row & 7) & 1;
 	}
+	memset(marks, 0, ((size_t) last >> 3) + 1);
 	return kept;
 }
 
@@ -406,6 +420,7 @@ fp_rowindex_find(FpArena arena, FpRowIndexRead read, void *value, size_t size,
 	uint32		 end;
 	uint32		 n;
 	uint32		*rows;
+	uint8		*marks;
 	bool		 all = true;
 	int64		 ntimes = 0;
 	int64		 before = 0;
@@ -454,10 +469,11 @@ fp_rowindex_find(FpArena arena, FpRowIndexRead read, void *value, size_t size,
 		n = read_list(&reader, &lists[0], end, rows);
 		all = false;
 	}
+	marks = fp_alloc0_array(arena, uint8, ((uint64) reader.nrows >> 3) + 1);
 	for (int i = 1; i < nlists && n > 0; i++)
 	{
 		FP_CHECK_INTERRUPTS();
-		n = keep_common(&reader, &lists[i], rows, n);
+		n = keep_common(&reader, &lists[i], marks, rows, n);
 	}
 	for (int i = 0; i < nranges && n > 0; i++)
 	{

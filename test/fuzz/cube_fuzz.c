@@ -60,11 +60,27 @@ fuzz(Input *input, FpArena arena)
 
 	if (cube->ndims >= 2)
 	{
-		FpAxisSpec	row = {"row", 0, 0, 0, NULL};
-		FpAxisSpec	col = {"col", cube->ndims - 1, 3, 0, NULL};
-		FpCrosstab *table = fp_crosstab(arena, cube, &row, &col, -1);
+		FpAxisSpec	 row = {"row", 0, 0, NULL};
+		FpAxisSpec	 col = {"col", 3, 0, NULL};
+		int			 dims[] = {0, cube->ndims - 1};
+		FpPackedCube packed;
+		FpScan		*scans[2];
+		FpCrosstab	*table;
+		FpCrosstab	*from_bytes;
 
+		fp_cube_open(arena, bytes, len, 16 << 20, &packed);
+		scans[0] = fp_scan_cube(arena, cube, NULL, 0, dims, true);
+		scans[1] = fp_scan_packed(arena, &packed, NULL, 0, dims, true);
+		table = fp_crosstab(arena, &scans[0], 1, &row, &col, cube->checks);
+		from_bytes =
+			fp_crosstab(arena, &scans[1], 1, &row, &col, cube->checks);
 		MUST(table->total_trials == trials);
 		MUST(table->col.nmembers <= 3);
+		MUST(from_bytes->ncells == table->ncells);
+		for (uint32 i = 0; i < table->ncells; i++)
+		{
+			MUST(from_bytes->trials[i] == table->trials[i]);
+			MUST(from_bytes->failures[i] == table->failures[i]);
+		}
 	}
 }

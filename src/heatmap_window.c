@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * heatmap_window.c
+ *		The cubes that a heatmap of a source is counted from.
+ *
+ * fp_window_cubes says which they are.  Each is fetched as its bytes, of which
+ * only the columns that are needed are unpacked while they are counted.
+ *
+ * The scans live in the caller's context, with the bytes that they refer to,
+ * but for short ones, which are SPI's.  Takes no locks.
+ *
+ * Copyright (c) 2026, the failpat authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+
+#include "cube/celltable.h"
+#include "cubes.h"
+#include "heatmap.h"
+#include "saved_plan.h"
+
+static SPIPlanPtr plan_cubes;
+static Oid		  plan_schema; /* of the extension that it is for */
+
+static void
+make_plan(Oid schema)
+{
+	Oid types[] = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID,
+				   TEXTARRAYOID};
+
+	if (plan_schema == schema)
+		return;
+	plan_schema = InvalidOid;
+	plan_cubes =
+		failpat_prepare(psprintf("SELECT c FROM %s.fp_window_cubes($1, $2, "
+								 "$3, $4, $5, true) c",
+								 quote_identifier(get_namespace_name(schema))),
+						lengthof(types), types);
+	plan_schema = schema;
+}
+
+/* NULL where no cell can meet the conditions */
+static FpScan *
+scan_one(Datum datum, const FailpatWindow *window, MemoryContext cx)
+{
+	FpPackedCube   *packed = palloc(sizeof(FpPackedCube));
+	struct varlena *bytes;
+	FpCube		   *cube;
+	FpCondition	   *list = palloc_array(FpCondition, FP_MAX_DIMS + 1);
+	Jsonb		   *known;
+	bool			possible;
+	bool			stored = failpat_cube_open(datum, cx, packed, &bytes);
+	int				dims[FP_SCAN_DIMS];
+	int				n;
+
+	cube = stored ? packed->head : failpat_cube_from_datum(datum, cx);
+	known = failpat_known_conditions(cube, DatumGetJsonbP(window->filter),
+									 &possible);
+	if (!possible)
+		return NULL;
+	n = failpat_cube_conditions(cube, known, list);
+	for (int i = 0; i < FP_SCAN_DIMS; i++)
+	{
+		text *name = DatumGetTextPP(window->names[i]);
+
+		dims[i] =
+			fp_cube_find_dim(cube, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+	}
+	return stored ? fp_scan_packed(cx, packed, list, n, dims, window->checks)
+				  : fp_scan_cube(cx, cube, list, n, dims, window->checks);
+}
+
+FpScan **
+failpat_window_scans(Oid function, const FailpatWindow *window,
+					 MemoryContext cx, int *n)
+{
+	Datum args[5] = {window->source, window->first_bucket, window->ends,
+					 window->filter};
+	FpScan **scans;
+
+	args[4] = PointerGetDatum(construct_array(
+		(Datum *) window->names, 2, TEXTOID, -1, false, TYPALIGN_INT));
+	make_plan(get_func_namespace(function));
+	if (SPI_execute_plan(plan_cubes, args, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "the cubes of a window could not be read");
+	MemoryContextSwitchTo(cx);
+	scans = palloc_array(FpScan *, SPI_processed + 1);
+	*n = 0;
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool  isnull;
+		Datum datum = SPI_getbinval(SPI_tuptable->vals[i],
+									SPI_tuptable->tupdesc, 1, &isnull);
+
+		CHECK_FOR_INTERRUPTS();
+		/* a failure_cube of no rows at all is none */
+		if (isnull)
+			continue;
+		scans[*n] = scan_one(datum, window, cx);
+		if (scans[*n])
+			(*n)++;
+		fp_cells_check_limit(cx, (size_t) failpat_memory_limit * 1024, 0);
+	}
+	return scans;
+}
