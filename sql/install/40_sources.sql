@@ -547,6 +547,13 @@ BEGIN
             RAISE NOTICE 'source % is attached; what others wrote since this transaction began may not be loaded', quote_ident(fp_attach.source)
                 USING HINT = format('CALL %I.fp_backfill(%L) after the commit loads it; READ COMMITTED needs no such call.',
                                     home, fp_attach.source);
+        ELSE
+            RAISE NOTICE 'source % is attached; % of its keys are loaded', quote_ident(fp_attach.source),
+                (SELECT t.backfill_count FROM fp_source_state t WHERE t.source = fp_attach.source)
+                USING HINT = CASE fp_attach.refresh
+                    WHEN 'async' THEN format('What fails is found in the background, in seconds after a commit: SELECT * FROM %I.fp_pattern_list;', home)
+                    WHEN 'sync' THEN format('What fails is found at the end of each writing statement: SELECT * FROM %I.fp_pattern_list;', home)
+                    ELSE format('CALL %I.fp_refresh(%L); finds what fails: SELECT * FROM %I.fp_pattern_list;', home, fp_attach.source, home) END;
         END IF;
     ELSIF fp_attach.history = 'auto' THEN
         RAISE NOTICE 'source % is attached; its history is not loaded yet', quote_ident(fp_attach.source)
