@@ -186,6 +186,10 @@ SELECT * FROM days ORDER BY 1;
 CALL fp_refresh('havana');
 SELECT * FROM days ORDER BY 1;
 
+-- a source of which no check was ever recorded: its failures are counted all the same
+SELECT sum(trials) AS trials, sum(failures) AS failures FROM fp_heatmap('scene', 'person', 'havana');
+SELECT t FROM fp_heatmap_text('scene', 'person', 'havana', colors => false) t WHERE t LIKE '%failed%';
+
 SET client_min_messages = warning;
 DROP SCHEMA heat, "the board" CASCADE;
 DROP EXTENSION failpat CASCADE;
