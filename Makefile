@@ -8,6 +8,8 @@
 # nor PostgreSQL to start, and touch no server but the one that they make.
 #
 #   make, make install, make installcheck    the ecosystem's way (PGXS)
+#   make deb, make check-deb                 Debian packages in build/deb/
+#   make dist, make check-dist               the archive for PGXN in build/dist/
 
 EXTENSION    = failpat
 EXTVERSION   = 1.0
@@ -65,7 +67,7 @@ $(DATA_built): $(INSTALL_SQL)
 
 .PHONY: deps demo test bench format check-format check-unit check-clang \
         check-regress check-isolation check-pgtap check-tap check-docs check-demo check-fuzz \
-        coverage valgrind matrix
+        coverage valgrind matrix deb dist check-deb check-deb-install check-dist
 
 deps:
 	@test/tools/install-deps
@@ -93,6 +95,22 @@ valgrind:
 # the whole test on PostgreSQL 15, 17 and 18, as root: make matrix SUITES="trixie forky"
 matrix:
 	@test/tools/matrix $(SUITES)
+
+deb: deps
+	@test/tools/make-deb
+
+dist:
+	@test/tools/make-dist
+
+check-deb: deps
+	@test/tools/check-deb
+
+# installs the package on this machine, and removes it: for test/tools/fresh-machine
+check-deb-install: deps
+	@test/tools/check-deb -i
+
+check-dist: deps
+	@test/tools/check-dist
 
 format:
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')
