@@ -74,6 +74,7 @@ typedef struct FailpatSource
 	 */
 	FailpatPlan full;
 	FailpatPlan outcome;
+	char	   *columns; /* what the first of them selects from the view v */
 
 	Oid		 key_type;
 	int16	 key_len;
@@ -107,11 +108,26 @@ extern Oid			  failpat_relation_owner(Oid relid, const char *what);
 extern char			 *failpat_key_operator(Oid type, int which);
 
 /* reading.c */
+
+/* Who the caller is, to be restored; an error restores it by itself. */
+typedef struct FailpatCaller
+{
+	Oid user;
+	int context;
+	int nest;
+} FailpatCaller;
+
 extern void failpat_print_alike(text *zone);
-extern int	failpat_see(FailpatSource *source, FailpatPlan *plan, Datum *keys,
-						int nkeys, FailpatSeen **result, int n, bool before,
-						List **tables);
-extern bool failpat_maybe_async(const char *name);
+extern void failpat_become_owner(Oid owner, text *zone, FailpatCaller *caller);
+extern void failpat_become_caller(FailpatCaller *caller);
+extern char *failpat_relation_name(Oid relid);
+extern int	 failpat_take_rows(FailpatSource *source, SPITupleTable *rows,
+							   uint64 nrows, bool outcome_only,
+							   FailpatSeen *seen, int n);
+extern int	 failpat_see(FailpatSource *source, FailpatPlan *plan, Datum *keys,
+						 int nkeys, FailpatSeen **result, int n, bool before,
+						 List **tables);
+extern bool	 failpat_maybe_async(const char *name);
 
 /* observe.c */
 extern void	 failpat_check_columns(Relation rel, const char *columns);
@@ -132,8 +148,18 @@ extern Datum failpat_bucket_start(Datum at, Interval *width, text *zone);
 extern void failpat_capture_init(void);
 
 /* refresh.c */
+
+/* How far a refresh has come; all zero at its begin, but for poll. */
+typedef struct FailpatRefresh
+{
+	int			at;	   /* step */
+	bool		poll;  /* a source that is polled is to be */
+	bool		begun; /* the poll has done a step, and goes on at since */
+	TimestampTz since;
+} FailpatRefresh;
+
 extern bool failpat_refresh_step(const char *home, const char *source,
-								 int *at);
+								 FailpatRefresh *refresh);
 
 /* missed.c */
 typedef enum FailpatKept

@@ -53,14 +53,6 @@ PG_FUNCTION_INFO_V1(failpat_read_labels);
 PG_FUNCTION_INFO_V1(failpat_read_rows);
 PG_FUNCTION_INFO_V1(failpat_row_json_sql);
 
-/* Who the caller is, to be restored; an error restores it by itself. */
-typedef struct Caller
-{
-	Oid user;
-	int context;
-	int nest;
-} Caller;
-
 static void
 set_for_reading(const char *name, const char *value)
 {
@@ -95,8 +87,8 @@ failpat_print_alike(text *zone)
 }
 
 /* Becomes the owner of something, with settings under which that is safe. */
-static void
-become_owner(Oid owner, text *zone, Caller *caller)
+void
+failpat_become_owner(Oid owner, text *zone, FailpatCaller *caller)
 {
 	GetUserIdAndSecContext(&caller->user, &caller->context);
 	SetUserIdAndSecContext(owner, caller->context |
@@ -110,8 +102,9 @@ become_owner(Oid owner, text *zone, Caller *caller)
 	failpat_print_alike(zone);
 }
 
-static void
-become_caller(Caller *caller)
+/* The caller again, with the settings from before. */
+void
+failpat_become_caller(FailpatCaller *caller)
 {
 	AtEOXact_GUC(false, caller->nest);
 	SetUserIdAndSecContext(caller->user, caller->context);
@@ -178,30 +171,14 @@ canonical_checks(Datum array)
 }
 
 /*
- * Adds the rows of the view for some keys to the n in *result, and the SPI
- * result that they point into to *tables; returns the new number.
- *
- * plan is one of the source's two.  Before: as the rows were before this
- * transaction.  SPI is connected.  Raises whatever the view raises.
+ * Adds rows of the view, as a source's plans select them, to the n in seen,
+ * which has room for all; returns the new number.  Values stay where they are,
+ * in the rows.  The current user is the view's owner.
  */
 int
-failpat_see(FailpatSource *source, FailpatPlan *plan, Datum *keys, int nkeys,
-			FailpatSeen **result, int n, bool before, List **tables)
+failpat_take_rows(FailpatSource *source, SPITupleTable *rows, uint64 nrows,
+				  bool outcome_only, FailpatSeen *seen, int n)
 {
-	bool		   outcome_only = plan == &source->outcome;
-	SPITupleTable *rows;
-	FailpatSeen	  *seen;
-	uint64		   nrows;
-	Caller		   caller;
-
-	become_owner(source->view_owner, source->zone, &caller);
-	read_view(source, plan, keys, nkeys, before);
-	rows = SPI_tuptable;
-	nrows = SPI_processed;
-	*tables = lappend(*tables, rows);
-	seen = palloc_array(FailpatSeen, n + nrows + 1);
-	if (n > 0)
-		memcpy(seen, *result, n * sizeof(FailpatSeen));
 	for (uint64 i = 0; i < nrows; i++)
 	{
 		FailpatSeen *row = &seen[n];
@@ -236,14 +213,39 @@ failpat_see(FailpatSource *source, FailpatPlan *plan, Datum *keys, int nkeys,
 		row->settled = true;
 		n++;
 	}
-	become_caller(&caller);
+	return n;
+}
+
+/*
+ * Adds the rows of the view for some keys to the n in *result, and the SPI
+ * result that they point into to *tables; returns the new number.
+ *
+ * plan is one of the source's two.  Before: as the rows were before this
+ * transaction.  SPI is connected.  Raises whatever the view raises.
+ */
+int
+failpat_see(FailpatSource *source, FailpatPlan *plan, Datum *keys, int nkeys,
+			FailpatSeen **result, int n, bool before, List **tables)
+{
+	FailpatSeen	 *seen;
+	FailpatCaller caller;
+
+	failpat_become_owner(source->view_owner, source->zone, &caller);
+	read_view(source, plan, keys, nkeys, before);
+	*tables = lappend(*tables, SPI_tuptable);
+	seen = palloc_array(FailpatSeen, n + SPI_processed + 1);
+	if (n > 0)
+		memcpy(seen, *result, n * sizeof(FailpatSeen));
+	n = failpat_take_rows(source, SPI_tuptable, SPI_processed,
+						  plan == &source->outcome, seen, n);
+	failpat_become_caller(&caller);
 	*result = seen;
 	return n;
 }
 
 /* "schema.relation" */
-static char *
-relation_name(Oid relid)
+char *
+failpat_relation_name(Oid relid)
 {
 	return quote_qualified_identifier(get_namespace_name(
 										  get_rel_namespace(relid)),
@@ -267,7 +269,7 @@ failpat_source_keys(PG_FUNCTION_ARGS)
 	Oid				 types[1];
 	Datum			 args[1] = {(Datum) 0};
 	bool			 first = PG_ARGISNULL(1);
-	Caller			 caller;
+	FailpatCaller	 caller;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(2))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -276,13 +278,13 @@ failpat_source_keys(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	source = failpat_source(schema, text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	source->in_use++;
-	become_owner(source->view_owner, source->zone, &caller);
+	failpat_become_owner(source->view_owner, source->zone, &caller);
 	types[0] = source->key_type;
 	initStringInfo(&sql);
 	appendStringInfo(&sql,
 					 "SELECT v.source_key FROM %s v WHERE v.source_key %s "
 					 "ORDER BY v.source_key LIMIT %d",
-					 relation_name(source->view),
+					 failpat_relation_name(source->view),
 					 first ? "IS NOT NULL"
 						   : psprintf("OPERATOR(%s) $1",
 									  failpat_key_operator(source->key_type,
@@ -306,7 +308,7 @@ failpat_source_keys(PG_FUNCTION_ARGS)
 									OutputFunctionCall(&source->key_out, key)),
 								false, TEXTOID, cx);
 	}
-	become_caller(&caller);
+	failpat_become_caller(&caller);
 	source->in_use--;
 	SPI_finish();
 	PG_RETURN_DATUM(makeArrayResult(keys, cx));
@@ -322,7 +324,7 @@ failpat_source_size(PG_FUNCTION_ARGS)
 {
 	Oid			   schema = get_func_namespace(fcinfo->flinfo->fn_oid);
 	FailpatSource *source;
-	Caller		   caller;
+	FailpatCaller  caller;
 	bool		   isnull;
 	int64		   size;
 
@@ -330,16 +332,16 @@ failpat_source_size(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	source = failpat_source(schema, text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	source->in_use++;
-	become_owner(source->view_owner, source->zone, &caller);
+	failpat_become_owner(source->view_owner, source->zone, &caller);
 	if (SPI_execute(psprintf("SELECT pg_catalog.count(*) FROM "
 							 "(SELECT FROM %s LIMIT %d) part",
-							 relation_name(source->view),
+							 failpat_relation_name(source->view),
 							 Max(PG_GETARG_INT32(1), 0)),
 					true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute failed");
 	size = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 									   SPI_tuptable->tupdesc, 1, &isnull));
-	become_caller(&caller);
+	failpat_become_caller(&caller);
 	source->in_use--;
 	SPI_finish();
 	PG_RETURN_INT32((int32) size);
@@ -363,7 +365,7 @@ may_use_schema(Oid schema, Oid user)
  * what the caller sees, the caller stays.
  */
 static bool
-become_reader(Oid relid, const AttrNumber *columns, Caller *caller)
+become_reader(Oid relid, const AttrNumber *columns, FailpatCaller *caller)
 {
 	Oid		  user = GetUserId();
 	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
@@ -388,7 +390,7 @@ become_reader(Oid relid, const AttrNumber *columns, Caller *caller)
 	}
 	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
 		owner = user;
-	become_owner(owner, NULL, caller);
+	failpat_become_owner(owner, NULL, caller);
 	return true;
 }
 
@@ -407,13 +409,13 @@ failpat_read_labels(PG_FUNCTION_ARGS)
 	Oid			   relid = PG_GETARG_OID(0);
 	char		  *key = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	char		  *name = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	AttrNumber	columns[3] = {get_attnum(relid, key), get_attnum(relid, name),
-							  0};
-	Oid			types[1] = {TEXTARRAYOID};
-	Datum		args[1] = {PG_GETARG_DATUM(3)};
-	Caller		caller;
-	const char *k = quote_identifier(key);
-	const char *sql;
+	AttrNumber columns[3] = {get_attnum(relid, key), get_attnum(relid, name),
+							 0};
+	Oid		   types[1] = {TEXTARRAYOID};
+	Datum	   args[1] = {PG_GETARG_DATUM(3)};
+	FailpatCaller caller;
+	const char	 *k = quote_identifier(key);
+	const char	 *sql;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (columns[0] == 0 || columns[1] == 0 ||
@@ -431,9 +433,10 @@ failpat_read_labels(PG_FUNCTION_ARGS)
 		default:
 			sql = psprintf("format('%%s', t.%s) = ANY ($1)", k);
 	}
-	sql = psprintf("SELECT format('%%s', t.%s), "
-				   "nullif(format('%%s', t.%s), '') FROM %s t WHERE %s",
-				   k, quote_identifier(name), relation_name(relid), sql);
+	sql =
+		psprintf("SELECT format('%%s', t.%s), "
+				 "nullif(format('%%s', t.%s), '') FROM %s t WHERE %s",
+				 k, quote_identifier(name), failpat_relation_name(relid), sql);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	if (SPI_execute_with_args(sql, 1, types, args, NULL, true, 0) !=
@@ -442,7 +445,7 @@ failpat_read_labels(PG_FUNCTION_ARGS)
 	for (uint64 i = 0; i < SPI_processed; i++)
 		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
 	SPI_finish();
-	become_caller(&caller);
+	failpat_become_caller(&caller);
 	return (Datum) 0;
 }
 
@@ -511,7 +514,7 @@ failpat_read_rows(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Oid			   relid = PG_GETARG_OID(0);
 	AttrNumber	   all[1] = {0};
-	Caller		   caller;
+	FailpatCaller  caller;
 	const char	  *sql;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
@@ -520,7 +523,7 @@ failpat_read_rows(PG_FUNCTION_ARGS)
 						errmsg("permission denied for table %s",
 							   get_rel_name(relid))));
 	sql = psprintf("SELECT %s FROM %s t", row_json_sql(relid, "t"),
-				   relation_name(relid));
+				   failpat_relation_name(relid));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
@@ -528,6 +531,6 @@ failpat_read_rows(PG_FUNCTION_ARGS)
 	for (uint64 i = 0; i < SPI_processed; i++)
 		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
 	SPI_finish();
-	become_caller(&caller);
+	failpat_become_caller(&caller);
 	return (Datum) 0;
 }

@@ -33,6 +33,7 @@
 #include "worker.h"
 
 PG_FUNCTION_INFO_V1(failpat_backfill);
+PG_FUNCTION_INFO_V1(failpat_poll);
 PG_FUNCTION_INFO_V1(failpat_refresh);
 PG_FUNCTION_INFO_V1(failpat_refresh_lock);
 
@@ -45,35 +46,65 @@ may_commit(FunctionCallInfo fcinfo)
 }
 
 /*
- * Runs SELECT schema.function(source) and returns its integer; NULL is 0.
- * SPI is connected; the result's memory is freed.
+ * Runs a query with the source as $1 and, where since is not NULL, a time as
+ * $2, and returns the value that it shows, one that is passed by value.  SPI is
+ * connected; the result's memory is freed.
  */
-static int64
-step(const char *home, const char *function, const char *source)
+static Datum
+ask(const char *sql, const char *source, TimestampTz *since, bool *isnull)
 {
-	Oid	  types[1] = {TEXTOID};
-	Datum args[1];
-	char *sql = psprintf("SELECT %s.%s($1)::pg_catalog.int8", home, function);
-	bool  isnull;
-	int64 result;
+	Oid	  types[2] = {TEXTOID, TIMESTAMPTZOID};
+	Datum args[2];
+	Datum result;
 	bool  pushed = false;
 
 	args[0] = CStringGetTextDatum(source);
+	args[1] = since != NULL ? TimestampTzGetDatum(*since) : (Datum) 0;
 	if (!ActiveSnapshotSet())
 	{
 		/* after a commit there is none */
 		PushActiveSnapshot(GetTransactionSnapshot());
 		pushed = true;
 	}
-	if (SPI_execute_with_args(sql, 1, types, args, NULL, false, 0) !=
-		SPI_OK_SELECT)
+	if (SPI_execute_with_args(sql, since != NULL ? 2 : 1, types, args, NULL,
+							  false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_with_args failed");
-	result = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-										 SPI_tuptable->tupdesc, 1, &isnull));
+	result =
+		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, isnull);
 	SPI_freetuptable(SPI_tuptable);
 	if (pushed)
 		PopActiveSnapshot();
-	return isnull ? 0 : result;
+	return result;
+}
+
+/* Runs SELECT schema.function(source) and returns its integer; NULL is 0. */
+static int64
+step(const char *home, const char *function, const char *source)
+{
+	bool  isnull;
+	Datum result =
+		ask(psprintf("SELECT %s.%s($1)::pg_catalog.int8", home, function),
+			source, NULL, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(result);
+}
+
+/* Does the next piece of a poll; false when it was the last one. */
+static bool
+poll_some(const char *home, const char *source, FailpatRefresh *refresh)
+{
+	bool  isnull;
+	Datum next =
+		ask(psprintf(refresh->begun ? "SELECT %s.fp_refresh_poll($1, $2)"
+									: "SELECT %s.fp_refresh_poll($1)",
+					 home),
+			source, refresh->begun ? &refresh->since : NULL, &isnull);
+
+	if (isnull)
+		return false;
+	refresh->begun = true;
+	refresh->since = DatumGetTimestampTz(next);
+	return true;
 }
 
 /*
@@ -190,12 +221,15 @@ static const struct
 	const char *function; /* fp_refresh_ and what fp_status calls the step */
 	bool		repeated;
 } refresh_steps[] = {
-	{"fp_refresh_begin", false},   {"fp_refresh_pending", true},
-	{"fp_refresh_cubes", true},	   {"fp_refresh_spans", true},
-	{"fp_refresh_look", true},	   {"fp_refresh_patterns", false},
-	{"fp_refresh_model", false},   {"fp_refresh_advice", false},
-	{"fp_refresh_changes", false},
+	{"fp_refresh_begin", false},	{"fp_refresh_poll", true},
+	{"fp_refresh_pending", true},	{"fp_refresh_cubes", true},
+	{"fp_refresh_spans", true},		{"fp_refresh_look", true},
+	{"fp_refresh_patterns", false}, {"fp_refresh_model", false},
+	{"fp_refresh_advice", false},	{"fp_refresh_changes", false},
 };
+
+/* That of a source that is polled; fp_refresh_begin says 1 of such. */
+#define POLL_STEP 1
 
 /* Others see what comes next as soon as this transaction has committed. */
 static void
@@ -218,24 +252,77 @@ note_step(const char *home, const char *source, const char *name)
 }
 
 /*
- * Does the next piece of a refresh, in this transaction.  *at is 0 before the
- * first and is moved on; home is the extension's schema, quoted.  SPI is
- * connected.  False when the piece was the last one.
+ * Does the next piece of a refresh, in this transaction, and notes in *refresh
+ * how far that is; home is the extension's schema, quoted.  SPI is connected.
+ * False when the piece was the last one.
  */
 bool
-failpat_refresh_step(const char *home, const char *source, int *at)
+failpat_refresh_step(const char *home, const char *source,
+					 FailpatRefresh *refresh)
 {
-	Assert(*at >= 0 && *at < lengthof(refresh_steps));
-	if (step(home, refresh_steps[*at].function, source) <= 0 ||
-		!refresh_steps[*at].repeated)
+	int64 left;
+	bool  more;
+
+	Assert(refresh->at >= 0 && refresh->at < lengthof(refresh_steps));
+	if (refresh->at == POLL_STEP)
 	{
-		(*at)++;
+		/* what it reads is refreshed by this refresh */
+		failpat_quiet = true;
+		more = poll_some(home, source, refresh);
+		failpat_quiet = false;
+	}
+	else
+	{
+		left = step(home, refresh_steps[refresh->at].function, source);
+		more = left > 0;
+		if (refresh->at == 0)
+			refresh->poll &= left > 0;
+	}
+	if (!more || !refresh_steps[refresh->at].repeated)
+	{
+		refresh->at++;
+		if (refresh->at == POLL_STEP && !refresh->poll)
+			refresh->at++;
 		note_step(home, source,
-				  *at < lengthof(refresh_steps)
-					  ? refresh_steps[*at].function + strlen("fp_refresh_")
+				  refresh->at < lengthof(refresh_steps)
+					  ? refresh_steps[refresh->at].function +
+							strlen("fp_refresh_")
 					  : NULL);
 	}
-	return *at < lengthof(refresh_steps);
+	return refresh->at < lengthof(refresh_steps);
+}
+
+/* fp_poll(source text) */
+Datum
+failpat_poll(PG_FUNCTION_ARGS)
+{
+	bool		commit = may_commit(fcinfo);
+	const char *home;
+	List	   *sources;
+	ListCell   *cell;
+
+	if (SPI_connect_ext(commit ? SPI_OPT_NONATOMIC : 0) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect_ext failed");
+	home = quote_identifier(
+		get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid)));
+	sources =
+		sources_of(fcinfo, home,
+				   "WHERE capture = 'poll' AND observations IS NOT NULL");
+	between(commit);
+	foreach (cell, sources)
+	{
+		FailpatRefresh poll = {0, true, false, 0};
+		bool		   more;
+
+		(void) step(home, "fp_poll_begin", lfirst(cell));
+		do
+		{
+			more = poll_some(home, lfirst(cell), &poll);
+			between(commit);
+		} while (more);
+	}
+	SPI_finish();
+	return (Datum) 0;
 }
 
 /* fp_refresh(source text) */
@@ -255,13 +342,13 @@ failpat_refresh(PG_FUNCTION_ARGS)
 	between(commit);
 	foreach (cell, sources)
 	{
-		const char *source = lfirst(cell);
-		int			at = 0;
-		bool		more;
+		const char	  *source = lfirst(cell);
+		FailpatRefresh refresh = {0, true, false, 0};
+		bool		   more;
 
 		do
 		{
-			more = failpat_refresh_step(home, source, &at);
+			more = failpat_refresh_step(home, source, &refresh);
 			between(commit);
 		} while (more);
 	}

@@ -92,6 +92,7 @@ typedef struct Job
 	pid_t		pid;	  /* of the worker; 0 while it starts */
 	bool		again;	  /* something was committed since it began */
 	bool		prepared; /* something was prepared since it last ended */
+	bool		asked;	  /* somebody asked for it since it last began */
 	int			failures; /* in a row */
 	int			tries;	  /* in a row that left something behind */
 	bool		left_so;  /* no worker comes again for that by itself */
@@ -325,7 +326,10 @@ schedule(Known *one, FailpatOrder *order)
 	if (job != NULL)
 	{
 		if (one->urgent)
+		{
 			job->failures = 0;
+			job->asked = true;
+		}
 		job->prepared |= order->prepared;
 		if (job->state == JOB_WAITING && job->pid == 0 &&
 			TimestampDifferenceExceeds(job->since, now, LOST_AFTER * 1000))
@@ -399,10 +403,11 @@ transaction_ended(XactEvent event, void *arg)
 {
 	Known *one;
 
-	if (wanted == NULL ||
-		(event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
-		 event != XACT_EVENT_PREPARE))
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
+		event != XACT_EVENT_PREPARE)
 		return;
+	/* an error came in between where it should have been reset */
+	failpat_quiet = false;
 	while ((one = wanted) != NULL)
 	{
 		FailpatOrder order;
@@ -672,6 +677,8 @@ failpat_job_begin(FailpatOrder *order)
 		job->again = false;
 		order->prepared |= job->prepared;
 		job->prepared = false;
+		order->asked = job->asked;
+		job->asked = false;
 		set_state(job, JOB_RUNNING, MyProcPid);
 		job->began = job->since;
 	}

@@ -268,12 +268,16 @@ failpat_key_operator(Oid type, int which)
 	return result;
 }
 
+/* What the outcome is told by; what else is read follows it. */
+#define OUTCOME \
+	"v.source_key, v.obs_key::pg_catalog.text, v.failed, v.failed_checks"
+
 /*
- * Prepares one reading of the view; more is what follows the columns of the
- * outcome.  The current user is the view's owner.
+ * Prepares one reading of the view, of these columns.  The current user is the
+ * view's owner.
  */
 static void
-prepare(FailpatSource *source, FailpatPlan *result, const char *more)
+prepare(FailpatSource *source, FailpatPlan *result, const char *columns)
 {
 	StringInfoData sql;
 	Oid			   array_type = get_array_type(source->key_type);
@@ -283,15 +287,11 @@ prepare(FailpatSource *source, FailpatPlan *result, const char *more)
 						errmsg("source_key of type %s has no array type",
 							   format_type_be(source->key_type))));
 	initStringInfo(&sql);
-	appendStringInfo(
-		&sql,
-		"SELECT v.source_key, v.obs_key::pg_catalog.text, v.failed, "
-		"v.failed_checks%s FROM %s.%s v "
-		"WHERE v.source_key OPERATOR(%s) ANY ($1)",
-		more,
-		quote_identifier(get_namespace_name(get_rel_namespace(source->view))),
-		quote_identifier(get_rel_name(source->view)),
-		failpat_key_operator(source->key_type, TYPECACHE_EQ_OPR));
+	appendStringInfo(&sql,
+					 "SELECT %s FROM %s v "
+					 "WHERE v.source_key OPERATOR(%s) ANY ($1)",
+					 columns, failpat_relation_name(source->view),
+					 failpat_key_operator(source->key_type, TYPECACHE_EQ_OPR));
 	result->plan = failpat_prepare(sql.data, 1, &array_type);
 	result->planned = false;
 }
@@ -403,11 +403,12 @@ load(FailpatSource *source, Oid schema)
 						   save_context | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION);
 	initStringInfo(&full);
-	appendStringInfo(&full, ", v.observed_at, %s::pg_catalog.text, ",
+	appendStringInfo(&full, OUTCOME ", v.observed_at, %s::pg_catalog.text, ",
 					 source->has_job ? "v.job" : "NULL");
 	append_dims(&full, dims, ndims);
+	source->columns = MemoryContextStrdup(source->cx, full.data);
 	prepare(source, &source->full, full.data);
-	prepare(source, &source->outcome, "");
+	prepare(source, &source->outcome, OUTCOME);
 	SetUserIdAndSecContext(save_user, save_context);
 }
 

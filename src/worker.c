@@ -61,7 +61,7 @@ typedef struct Task
 	FailpatOrder  *order;
 	const char	  *home; /* the extension's schema, quoted */
 	const char	  *error;
-	int			   at;	 /* step of the refresh */
+	FailpatRefresh at;	 /* how far the refresh has come */
 	bool		   more; /* there are steps left */
 	bool		   todo; /* there is something to refresh */
 	FailpatOutcome outcome;
@@ -296,9 +296,10 @@ look(Task *task)
 	query(task,
 		  psprintf("SELECT " SOMETHING " OR EXISTS "
 				   "(SELECT FROM %1$s.fp_pending p WHERE p.source = s.source)"
+				   " OR %2$s AND s.capture = 'poll'"
 				   " FROM %1$s.fp_sources s "
 				   "WHERE s.source = $1 AND s.refresh = 'async'",
-				   task->home),
+				   task->home, order->asked ? "true" : "false"),
 		  NULL, SPI_OK_SELECT);
 	if (SPI_processed != 1)
 		return;
@@ -431,6 +432,7 @@ refresh(FailpatOrder *order, List **others)
 	task.order = order;
 	task.cx = cx;
 	failpat_job_begin(order);
+	task.at.poll = order->asked;
 	pgstat_report_activity(STATE_RUNNING, psprintf("refresh of source \"%s\"",
 												   order->source));
 	elog(DEBUG1, "failpat: refresh of source \"%s\"", order->source);

@@ -31,6 +31,7 @@ typedef struct FailpatOrder
 	Oid	 owner;	   /* of failpat's tables: the worker's role */
 	bool login;	   /* whether that role may log in */
 	bool prepared; /* a prepared transaction captured something */
+	bool asked;	   /* somebody asked for this refresh, not a commit */
 	int	 interval; /* failpat.refresh_interval, ms */
 	char source[NAMEDATALEN];
 } FailpatOrder;

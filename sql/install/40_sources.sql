@@ -9,6 +9,9 @@ CREATE TABLE fp_sources (
     observations regclass,
     refresh text NOT NULL DEFAULT 'async'
         CHECK (refresh IN ('async', 'sync', 'manual')),
+    capture text NOT NULL DEFAULT 'trigger'
+        CHECK (capture IN ('trigger', 'poll')),
+    look_back interval NOT NULL DEFAULT '1 day' CHECK (look_back >= interval '0'),
     bucket interval NOT NULL DEFAULT '1 day',
     bucket_zone text NOT NULL DEFAULT 'UTC',
     window_length interval NOT NULL DEFAULT '90 days',
@@ -20,7 +23,8 @@ CREATE TABLE fp_sources (
     min_trials integer NOT NULL DEFAULT 20 CHECK (min_trials >= 1),
     min_risk_ratio double precision NOT NULL DEFAULT 1.2
         CHECK (min_risk_ratio >= 1 AND min_risk_ratio < 'Infinity'),
-    created_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT fp_sources_polled CHECK (capture = 'trigger' OR refresh <> 'sync' AND triggers = '{}')
 );
 COMMENT ON TABLE fp_sources IS
     'sources of observations, as fp_attach registered them; settings may be changed by UPDATE';
@@ -29,6 +33,9 @@ COMMENT ON COLUMN fp_sources.observations IS
     'the source view; NULL after fp_detach, which keeps what was learnt';
 COMMENT ON COLUMN fp_sources.refresh IS
     'async: by a background worker, soon after the commit; sync: at the end of each writing statement, all but what it left in fp_pending; manual: CALL fp_refresh()';
+COMMENT ON COLUMN fp_sources.capture IS
+    'trigger: what is written is captured at once; poll: CALL fp_poll() or fp_refresh() reads what is new';
+COMMENT ON COLUMN fp_sources.look_back IS 'how late a row may come, or its outcome change, for a poll to see it';
 COMMENT ON COLUMN fp_sources.bucket IS 'width of the time buckets that cubes are kept by';
 COMMENT ON COLUMN fp_sources.bucket_zone IS 'time zone in which buckets of a day or more begin';
 COMMENT ON COLUMN fp_sources.window_length IS 'how far back patterns are looked for';
@@ -49,6 +56,13 @@ CREATE TABLE fp_source_state (
     backfill_rows bigint NOT NULL DEFAULT 0,
     backfill_size bigint,
     captured_at timestamptz,
+    watermark timestamptz,
+    poll_started_at timestamptz,
+    polled_at timestamptz,
+    poll_ms double precision,
+    poll_rows bigint,
+    poll_error text,
+    poll_error_at timestamptz,
     refresh_started_at timestamptz,
     refresh_step text,
     refresh_done bigint,
@@ -65,7 +79,7 @@ CREATE TABLE fp_source_state (
     error_at timestamptz
 );
 COMMENT ON TABLE fp_source_state IS
-    'progress, times and errors of each source; written by backfill and refresh, never by capture';
+    'progress, times and errors of each source; written by backfill, polls and refresh, never by triggers';
 COMMENT ON COLUMN fp_source_state.source IS 'name of the source';
 COMMENT ON COLUMN fp_source_state.backfill_key IS 'last key that fp_backfill has loaded';
 COMMENT ON COLUMN fp_source_state.backfill_count IS 'keys that fp_backfill has loaded';
@@ -73,6 +87,14 @@ COMMENT ON COLUMN fp_source_state.backfill_done IS 'whether all history is loade
 COMMENT ON COLUMN fp_source_state.backfill_rows IS 'rows of the view that it has loaded';
 COMMENT ON COLUMN fp_source_state.backfill_size IS 'rows that the view had when it began';
 COMMENT ON COLUMN fp_source_state.captured_at IS 'newest capture that a refresh has seen';
+COMMENT ON COLUMN fp_source_state.watermark IS
+    'observed_at of the newest row that a poll has seen, or when the source was attached to be polled; polls begin look_back before it, and where it is NULL with the oldest row';
+COMMENT ON COLUMN fp_source_state.poll_started_at IS 'when the last poll began';
+COMMENT ON COLUMN fp_source_state.polled_at IS 'when the last poll ended that saw all there was';
+COMMENT ON COLUMN fp_source_state.poll_ms IS 'how long that poll took, in milliseconds';
+COMMENT ON COLUMN fp_source_state.poll_rows IS 'rows that the last poll has read';
+COMMENT ON COLUMN fp_source_state.poll_error IS 'error of the last poll, NULL when it had none';
+COMMENT ON COLUMN fp_source_state.poll_error_at IS 'when that error occurred';
 COMMENT ON COLUMN fp_source_state.refresh_started_at IS 'when the last refresh began';
 COMMENT ON COLUMN fp_source_state.refresh_step IS 'what a refresh does, or did when it was interrupted; NULL when it has got through';
 COMMENT ON COLUMN fp_source_state.refresh_done IS 'how much of that step is done';
@@ -300,7 +322,9 @@ CREATE FUNCTION fp_attach(
     bucket interval DEFAULT '1 day',
     bucket_zone text DEFAULT 'UTC',
     window_length interval DEFAULT '90 days',
-    history text DEFAULT 'auto')
+    history text DEFAULT 'auto',
+    capture text DEFAULT 'trigger',
+    look_back interval DEFAULT '1 day')
     RETURNS void
     LANGUAGE plpgsql
     SET search_path FROM CURRENT
@@ -338,10 +362,26 @@ BEGIN
     IF fp_attach.window_length IS NULL OR fp_attach.window_length <= interval '0' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'window_length must be greater than 0';
     END IF;
+    IF fp_attach.capture IS NULL OR fp_attach.capture NOT IN ('trigger', 'poll') THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('capture must be "trigger" or "poll", not %s', coalesce(quote_ident(fp_clipped(fp_attach.capture)), 'NULL'));
+    END IF;
+    -- also raises where that is before the beginning of time
+    IF fp_attach.look_back IS NULL OR now() - fp_attach.look_back > now() THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'look_back must be 0 or more';
+    END IF;
     IF fp_attach.triggers IS NULL OR jsonb_typeof(fp_attach.triggers) <> 'object' THEN
         RAISE invalid_parameter_value USING
             MESSAGE = 'triggers must be a JSON object of table names and key columns',
             HINT = 'For example: {"public.quality_scores": "segment_id"}';
+    END IF;
+    IF fp_attach.capture = 'poll' AND fp_attach.triggers <> '{}' THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'triggers must be empty where a source is polled';
+    END IF;
+    IF fp_attach.capture = 'poll' AND fp_attach.refresh = 'sync' THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'refresh must be "async" or "manual" where a source is polled, as no statement of a writer is seen';
     END IF;
     IF fp_attach.dimensions IS NOT NULL AND jsonb_typeof(fp_attach.dimensions) <> 'object' THEN
         RAISE invalid_parameter_value USING
@@ -392,15 +432,21 @@ BEGIN
                   HINT = format('ALTER VIEW %s OWNER TO %I;', fp_attach.observations, given.owner);
     END IF;
 
-    INSERT INTO fp_sources AS s (source, observations, refresh, bucket, bucket_zone, window_length)
-    VALUES (fp_attach.source, fp_attach.observations, fp_attach.refresh, fp_attach.bucket,
-            fp_attach.bucket_zone, fp_attach.window_length)
+    INSERT INTO fp_sources AS s (source, observations, refresh, capture, look_back, bucket, bucket_zone, window_length)
+    VALUES (fp_attach.source, fp_attach.observations, fp_attach.refresh, fp_attach.capture, fp_attach.look_back,
+            fp_attach.bucket, fp_attach.bucket_zone, fp_attach.window_length)
     ON CONFLICT (source) DO UPDATE
-        SET observations = excluded.observations, refresh = excluded.refresh, bucket = excluded.bucket,
+        SET observations = excluded.observations, refresh = excluded.refresh, capture = excluded.capture,
+            look_back = excluded.look_back, bucket = excluded.bucket,
             bucket_zone = excluded.bucket_zone, window_length = excluded.window_length;
-    INSERT INTO fp_source_state (source) VALUES (fp_attach.source)
+    -- Polls read what is new from now on, and what came since the last one
+    -- where the source was polled before; what is there is fp_backfill's.
+    INSERT INTO fp_source_state AS t (source, watermark)
+    VALUES (fp_attach.source, CASE fp_attach.capture WHEN 'poll' THEN now() END)
     ON CONFLICT (source) DO UPDATE
-        SET backfill_key = NULL, backfill_count = 0, backfill_done = false, backfill_rows = 0, backfill_size = NULL;
+        SET backfill_key = NULL, backfill_count = 0, backfill_done = false, backfill_rows = 0, backfill_size = NULL,
+            watermark = CASE fp_attach.capture WHEN 'poll' THEN coalesce(t.watermark, now()) END,
+            poll_error = NULL, poll_error_at = NULL;
 
     -- One dimension per other column.
     DELETE FROM fp_dimensions d WHERE d.source = fp_attach.source;
@@ -504,6 +550,11 @@ BEGIN
                 MESSAGE = format('triggers: there is no table "%s"', fp_clipped(tab.name)),
                 HINT = 'Write the name as it is quoted in SQL, with its schema.';
         END IF;
+        IF EXISTS (SELECT FROM pg_class c WHERE c.oid = target AND c.relkind NOT IN ('r', 'p')) THEN
+            RAISE wrong_object_type USING
+                MESSAGE = format('triggers: %s is no table of this database that could have them', target),
+                HINT = 'With capture => ''poll'' the view is read at intervals instead, and needs no triggers.';
+        END IF;
         IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target AND a.attname = tab.key_column
                        AND a.attnum > 0 AND NOT a.attisdropped) THEN
             RAISE undefined_column USING
@@ -560,11 +611,16 @@ BEGIN
             USING HINT = format('CALL %I.fp_backfill(%L) loads it while writers write; it can be cancelled and called again.',
                                 home, fp_attach.source);
     END IF;
+    IF fp_attach.capture = 'poll' THEN
+        RAISE NOTICE 'source % is polled: nothing is read by itself', quote_ident(fp_attach.source)
+            USING HINT = format('Have a scheduler CALL %I.fp_refresh(%L) every minute, say: it reads what is new, and refreshes.',
+                                home, fp_attach.source);
+    END IF;
 END
 $fn$;
-COMMENT ON FUNCTION fp_attach(text, regclass, jsonb, jsonb, text, interval, text, interval, text) IS
-    'registers a source view, creates the capture triggers on its tables, and loads a short history';
-REVOKE ALL ON FUNCTION fp_attach(text, regclass, jsonb, jsonb, text, interval, text, interval, text) FROM PUBLIC;
+COMMENT ON FUNCTION fp_attach(text, regclass, jsonb, jsonb, text, interval, text, interval, text, text, interval) IS
+    'registers a source view, creates the capture triggers on its tables (or has it polled), and loads a short history';
+REVOKE ALL ON FUNCTION fp_attach(text, regclass, jsonb, jsonb, text, interval, text, interval, text, text, interval) FROM PUBLIC;
 
 CREATE FUNCTION fp_backfill_step(source text, take_locks boolean DEFAULT true)
     RETURNS integer

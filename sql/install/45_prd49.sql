@@ -14,7 +14,9 @@ CREATE FUNCTION fp_attach_prd49(
     bucket interval DEFAULT '1 day',
     bucket_zone text DEFAULT 'UTC',
     window_length interval DEFAULT '90 days',
-    history text DEFAULT 'auto')
+    history text DEFAULT 'auto',
+    capture text DEFAULT 'trigger',
+    look_back interval DEFAULT '1 day')
     RETURNS void
     LANGUAGE plpgsql
     SET search_path FROM CURRENT
@@ -56,7 +58,8 @@ BEGIN
     SELECT array_agg(c.relname || '.' || a.attname) INTO cols
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_attribute a ON a.attrelid = c.oid
-    WHERE n.nspname = fp_attach_prd49.schema AND c.relkind IN ('r', 'p')
+    WHERE n.nspname = fp_attach_prd49.schema
+      AND (c.relkind IN ('r', 'p') OR fp_attach_prd49.capture = 'poll' AND c.relkind IN ('f', 'v', 'm'))
       AND a.attnum > 0 AND NOT a.attisdropped;
     FOREACH need IN ARRAY ARRAY['quality_scores.segment_id', 'quality_scores.check_type', 'quality_scores.status',
                                 'quality_scores.created_at', 'segments.id', 'segments.scene_id',
@@ -64,7 +67,11 @@ BEGIN
         IF need <> ALL (coalesce(cols, '{}')) THEN
             RAISE undefined_column USING
                 MESSAGE = format('schema %s has no column %s', s, need),
-                HINT = 'fp_attach registers any other view of quality gates.';
+                HINT = CASE WHEN EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                                         WHERE n.nspname = fp_attach_prd49.schema AND c.relname = split_part(need, '.', 1)
+                                           AND c.relkind IN ('f', 'v', 'm'))
+                            THEN format('%s.%s is no table of this database: capture => ''poll'' reads it all the same.', s, split_part(need, '.', 1))
+                            ELSE 'fp_attach registers any other view of quality gates.' END;
         END IF;
     END LOOP;
     person := CASE WHEN 'scenes.avatar_id' = ANY (cols) THEN 'avatar'
@@ -172,13 +179,14 @@ LEFT JOIN %8$s.scenes sc ON sc.id = s.scene_id%9$s$v$,
     IF cols @> ARRAY['scene_types.id', 'scene_types.name'] THEN
         dims := dims || jsonb_build_object('scene_type', jsonb_build_object('label_table', s || '.scene_types'));
     END IF;
-    PERFORM fp_attach(fp_attach_prd49.source, format('%I.%I', home, view_name)::regclass, triggers, dims,
+    PERFORM fp_attach(fp_attach_prd49.source, format('%I.%I', home, view_name)::regclass,
+                      CASE fp_attach_prd49.capture WHEN 'poll' THEN '{}' ELSE triggers END, dims,
                       fp_attach_prd49.refresh, fp_attach_prd49.bucket, fp_attach_prd49.bucket_zone,
-                      fp_attach_prd49.window_length, fp_attach_prd49.history);
+                      fp_attach_prd49.window_length, fp_attach_prd49.history, fp_attach_prd49.capture, fp_attach_prd49.look_back);
     UPDATE fp_sources f SET own_view = true WHERE f.source = fp_attach_prd49.source;
     PERFORM fp_watch_events(fp_attach_prd49.source, fp_attach_prd49.schema);
 END
 $fn$;
-COMMENT ON FUNCTION fp_attach_prd49(text, text, integer, text, interval, text, interval, text) IS
-    'makes the platform''s segments and quality_scores a source: writes the view, creates the triggers, loads a short history';
-REVOKE ALL ON FUNCTION fp_attach_prd49(text, text, integer, text, interval, text, interval, text) FROM PUBLIC;
+COMMENT ON FUNCTION fp_attach_prd49(text, text, integer, text, interval, text, interval, text, text, interval) IS
+    'makes the platform''s segments and quality_scores a source: writes the view, creates the triggers (or has it polled), loads a short history';
+REVOKE ALL ON FUNCTION fp_attach_prd49(text, text, integer, text, interval, text, interval, text, text, interval) FROM PUBLIC;

@@ -337,10 +337,11 @@ BEGIN
     VALUES (fp_refresh_begin.source, clock_timestamp())
     ON CONFLICT (source) DO UPDATE SET refresh_started_at = clock_timestamp(), pending_listed = false, refresh_bucket = NULL,
         refresh_step = NULL, refresh_done = NULL, refresh_whole = NULL, error = NULL, error_at = NULL;
-    RETURN 0;
+    RETURN (SELECT count(*) FROM fp_sources s
+            WHERE s.source = fp_refresh_begin.source AND s.capture = 'poll' AND s.observations IS NOT NULL);
 END
 $fn$;
-COMMENT ON FUNCTION fp_refresh_begin(text) IS 'step of a refresh: notes that it begins';
+COMMENT ON FUNCTION fp_refresh_begin(text) IS 'step of a refresh: notes that it begins; 1 where it begins with a poll';
 REVOKE ALL ON FUNCTION fp_refresh_begin(text) FROM PUBLIC;
 
 CREATE FUNCTION fp_refresh_error(source text, error text)
@@ -655,18 +656,20 @@ CREATE FUNCTION fp_status()
         dirty_buckets bigint, pending_keys bigint, backfill_done boolean,
         active_patterns bigint, error text, error_at timestamptz,
         worker text, worker_since timestamptz, worker_due timestamptz, worker_error text, worker_error_at timestamptz,
-        step text, step_done double precision)
+        step text, step_done double precision,
+        capture text, watermark timestamptz, last_poll timestamptz, poll_ms double precision, poll_rows bigint)
     LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT s.source, s.observations IS NOT NULL, s.refresh, o.observations, o.failures, x.newest,
         greatest(t.captured_at, d.newest), t.refreshed_at, t.refresh_ms,
         d.n, p.n, coalesce(t.backfill_done, false),
         (SELECT count(*) FROM failure_patterns f WHERE f.source = s.source AND f.status = 'active'),
-        coalesce(t.error, p.error, m.error), coalesce(t.error_at, p.newest, m.newest),
+        coalesce(t.error, t.poll_error, p.error, m.error), coalesce(t.error_at, t.poll_error_at, p.newest, m.newest),
         CASE s.refresh WHEN 'async' THEN coalesce(w.state, 'idle') END, w.since, w.due, w.error, w.error_at,
         CASE WHEN t.refresh_step IS NULL AND NOT t.backfill_done AND t.backfill_rows > 0 THEN 'backfill' ELSE t.refresh_step END,
         CASE WHEN t.refresh_step IS NOT NULL THEN t.refresh_done::float8 / nullif(t.refresh_whole, 0)
-             WHEN NOT t.backfill_done AND t.backfill_rows > 0 THEN least(t.backfill_rows::float8 / nullif(t.backfill_size, 0), 1) END
+             WHEN NOT t.backfill_done AND t.backfill_rows > 0 THEN least(t.backfill_rows::float8 / nullif(t.backfill_size, 0), 1) END,
+        s.capture, t.watermark, t.polled_at, t.poll_ms, t.poll_rows
     FROM fp_sources s
     LEFT JOIN fp_source_state t ON t.source = s.source
     CROSS JOIN LATERAL fp_count_observations(s.source) o

@@ -270,14 +270,17 @@ BEGIN
         SELECT c.oid, c.oid::regclass AS name, c.relname,
                EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'failpat_event_insert' || suffix) AS done
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = fp_watch_events.schema AND c.relkind IN ('r', 'p')
-          AND c.relname IN ('workflow_versions', 'assets', 'qa_thresholds', 'qa_profiles', 'scene_type_qa_overrides')
+        -- where no trigger captures, what remembers its past is read anew with each call
+        WHERE n.nspname = fp_watch_events.schema
+          AND CASE s.capture WHEN 'poll' THEN c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relname IN ('workflow_versions', 'assets')
+              ELSE c.relkind IN ('r', 'p')
+                   AND c.relname IN ('workflow_versions', 'assets', 'qa_thresholds', 'qa_profiles', 'scene_type_qa_overrides') END
         ORDER BY c.relname
     LOOP
         watched := watched + 1;
         CONTINUE WHEN tab.done;
         BEGIN
-            FOREACH event IN ARRAY '{INSERT,UPDATE,DELETE}'::text[] LOOP
+            FOREACH event IN ARRAY CASE s.capture WHEN 'poll' THEN '{}' ELSE '{INSERT,UPDATE,DELETE}' END::text[] LOOP
                 EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT '
                                'EXECUTE FUNCTION %I.fp_capture_event(%L)',
                                'failpat_event_' || lower(event) || suffix, event, tab.name,
