@@ -81,6 +81,20 @@ record(FailpatSource *source, FailpatSeen *seen, int n)
 }
 
 /*
+ * Whether a piece that began at start, and had its first rows when they were
+ * shown, has had its time; with a work of 0 ms it has with any rows.
+ */
+static bool
+is_enough(TimestampTz start, TimestampTz shown, int work)
+{
+	long wait = TimestampDifferenceMilliseconds(start, shown);
+
+	return work <= 0 ||
+		   TimestampDifferenceExceeds(shown, GetCurrentTimestamp(),
+									  (int) Max((long) work, wait));
+}
+
+/*
  * fp_poll_read(source text, since timestamptz, work_ms integer,
  *				OUT through timestamptz, OUT seen bigint, OUT more boolean)
  *
@@ -92,7 +106,7 @@ failpat_poll_read(PG_FUNCTION_ARGS)
 {
 	char		  *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	TimestampTz	   since = PG_GETARG_TIMESTAMPTZ(1);
-	int64		   work = PG_GETARG_INT32(2);
+	int			   work = PG_GETARG_INT32(2);
 	Oid			   schema = get_func_namespace(fcinfo->flinfo->fn_oid);
 	TimestampTz	   through = since;
 	TimestampTz	   start = GetCurrentTimestamp();
@@ -150,10 +164,7 @@ failpat_poll_read(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(batch);
 		/* rows of one time are not parted: the next piece would not get on */
-		if (through > since &&
-			TimestampDifferenceExceeds(
-				shown, GetCurrentTimestamp(),
-				(int) Max(work, Min((shown - start) / 1000, PG_INT32_MAX))))
+		if (through > since && is_enough(start, shown, work))
 		{
 			more = true;
 			break;

@@ -4,7 +4,7 @@ CREATE FUNCTION fp_poll_read(source text, since timestamptz, work_ms integer,
                              OUT through timestamptz, OUT seen bigint, OUT more boolean)
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'failpat_poll_read';
 COMMENT ON FUNCTION fp_poll_read(text, timestamptz, integer) IS
-    'records what a source''s view shows from a time on, in order of observed_at, for about so many milliseconds; returns how far it came, how many rows that were, and whether there are more';
+    'records what a source''s view shows from a time on, in order of observed_at, for about so many milliseconds (0: as few rows as can be); returns how far it came, how many rows that were, and whether there are more';
 REVOKE ALL ON FUNCTION fp_poll_read(text, timestamptz, integer) FROM PUBLIC;
 
 CREATE FUNCTION fp_poll_begin(source text)
