@@ -601,7 +601,8 @@ BEGIN
         ELSE
             RAISE NOTICE 'source % is attached; % of its keys are loaded', quote_ident(fp_attach.source),
                 (SELECT t.backfill_count FROM fp_source_state t WHERE t.source = fp_attach.source)
-                USING HINT = CASE fp_attach.refresh
+                USING HINT = CASE CASE fp_attach.capture WHEN 'poll' THEN 'poll' ELSE fp_attach.refresh END
+                    WHEN 'poll' THEN format('What fails is found by each poll and refresh: SELECT * FROM %I.fp_pattern_list;', home)
                     WHEN 'async' THEN format('What fails is found in the background, in seconds after a commit: SELECT * FROM %I.fp_pattern_list;', home)
                     WHEN 'sync' THEN format('What fails is found at the end of each writing statement: SELECT * FROM %I.fp_pattern_list;', home)
                     ELSE format('CALL %I.fp_refresh(%L); finds what fails: SELECT * FROM %I.fp_pattern_list;', home, fp_attach.source, home) END;
