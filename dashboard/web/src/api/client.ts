@@ -1,6 +1,6 @@
 // The one place that speaks HTTP. A refusal becomes an ApiError with the server's own words, which
 // say what was wrong and what is allowed, so that the views can show them as they are.
-import { useQuery, type UseQueryResult } from "@tanstack/react-query";
+import { useQuery, type QueryKey, type UseQueryOptions, type UseQueryResult } from "@tanstack/react-query";
 
 export class ApiError extends Error {
   constructor(
@@ -50,12 +50,15 @@ export function send<T>(method: "POST" | "PATCH", path: string, body: unknown, s
 }
 
 /** A GET whose answer is kept while its parameters stay the same. */
-export function useGet<T>(path: string, query: Query = {}, enabled = true): UseQueryResult<T, ApiError> {
-  return useQuery<T, ApiError>({
+export function getQuery<T>(path: string, query: Query = {}): UseQueryOptions<T, ApiError> & { queryKey: QueryKey } {
+  return {
     queryKey: [path, query],
     queryFn: ({ signal }) => call<T>(address(path, query), { signal }),
-    enabled,
-  });
+  };
+}
+
+export function useGet<T>(path: string, query: Query = {}, enabled = true): UseQueryResult<T, ApiError> {
+  return useQuery<T, ApiError>({ ...getQuery<T>(path, query), enabled });
 }
 
 /** A question that is too long for an address, asked by POST; it changes nothing. */

@@ -34,6 +34,7 @@ export interface Pattern {
   first_detected_at: string | null;
   confirmed_at: string | null;
   candidate: boolean;
+  caveat?: string | null; // what the data cannot tell it from
   source: string;
 }
 
@@ -257,6 +258,7 @@ export interface Gate {
 
 export interface Contribution {
   label: string;
+  log_odds?: number;
   risk_ratio?: number;
   trials?: number;
   failures?: number;

@@ -44,7 +44,9 @@ export function layOut(rows: readonly AxisEntry[], cols: readonly AxisEntry[], r
   const left = Math.ceil(clamp(widest(rows) + 18, 36, Math.min(170, room * 0.34)));
   const cellWidth = Math.floor(clamp((room - left - 2) / Math.max(cols.length, 1), cols.length > 60 ? 15 : 24, 104));
   const label = widest(cols);
-  const upright = label + 8 > cellWidth && (cellWidth < 64 || label > 1.7 * cellWidth);
+  // a few long names among short ones are shortened, they do not turn the others
+  const fitting = cols.filter((e) => textWidth(e.label, font) + 6 <= cellWidth).length;
+  const upright = fitting < cols.length / 2;
   const cellHeight = cellWidth >= 76 ? 38 : clamp(cellWidth, 15, 28);
   const top = upright ? Math.ceil(clamp(label + 16, 30, 132)) : 30;
   const band = (n: number, size: number): ScaleBand<number> =>

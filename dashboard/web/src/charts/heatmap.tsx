@@ -154,7 +154,7 @@ export function Heatmap({ data, rowTitle, colTitle, selected, onOpen }: Props) {
       <div
         ref={frame}
         className="heat-frame"
-        style={{ height: `min(${layout.height + 1}px, max(60vh, 320px))` }}
+        style={{ height: `min(${layout.height + 1}px, max(100vh - 400px, 380px))` }}
         role="grid"
         tabIndex={0}
         aria-label={`Failure rate by ${rowTitle} and ${colTitle}. Arrow keys move, Enter opens the failures.`}

@@ -1,7 +1,8 @@
 // What part of the data a view looks at: source, period, check and filter, from the address, in the
 // form that the API takes.
+import { useQueries } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { useGet } from "../api/client";
+import { getQuery, useGet } from "../api/client";
 import type { Conditions, DimensionValue, Source } from "../api/types";
 import { readConditions } from "../lib/format";
 import { useUrl } from "./url";
@@ -45,3 +46,17 @@ export const useSource = (source: string) => useGet<Source>("/analytics/dimensio
 
 export const useValues = (dimension: string, source: string) =>
   useGet<DimensionValue[]>(`/analytics/dimensions/${encodeURIComponent(dimension)}/values`, { source }, dimension !== "");
+
+/** The names of all values of a source, as far as they have come. */
+export function useLabels(about: Source): (dimension: string, value: string) => string {
+  return useQueries({
+    queries: about.dimensions.map((d) => getQuery<DimensionValue[]>(`/analytics/dimensions/${encodeURIComponent(d.name)}/values`, { source: about.source })),
+    combine: (answers) => {
+      const names = new Map<string, string>();
+      answers.forEach((answer, i) => {
+        for (const v of answer.data ?? []) names.set(`${about.dimensions[i].name}\n${v.value}`, v.label);
+      });
+      return (dimension: string, value: string) => names.get(`${dimension}\n${value}`) ?? value;
+    },
+  });
+}

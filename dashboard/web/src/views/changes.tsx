@@ -31,13 +31,14 @@ export function Direction({ of }: { of: Change }) {
 
 function Event({ of }: { of: Change }) {
   const others = (of.events ?? []).filter((e) => e.label !== of.event?.label);
+  const likely = of.event !== null && of.event.posterior > (of.none_posterior ?? 0);
   return (
     <div className="cause">
-      <span className="label">Most probable cause</span>
+      <span className="label">{likely || of.event === null ? "Most probable cause" : "No known event is likely; the closest is"}</span>
       {of.event === null ? (
         <span>No known event fits{of.none_posterior !== null && <span className="note"> ({percent(of.none_posterior)} that none is)</span>}</span>
       ) : (
-        <span><b>{of.event.label}</b> <span className="note">{date(of.event.at)} · {percent(of.event.posterior)} probable{of.event.origin === "inferred" && ", seen in the data only"}</span></span>
+        <span>{likely ? <b>{of.event.label}</b> : of.event.label} <span className="note">{date(of.event.at)} · {percent(of.event.posterior)} probable{of.event.origin === "inferred" && ", seen in the data only"}</span></span>
       )}
       {others.length > 0 && (
         <details className="more"><summary>{plural(others.length, "other event")}</summary>

@@ -92,17 +92,16 @@ function List({ page, about }: { page: ObservationPage; about: Source }) {
       <div className="table-frame" tabIndex={0} role="region" aria-label="Segments">
         <table className="table obs">
           <thead>
-            <tr><th scope="col">Segment</th><th scope="col">When</th><th scope="col">Failed checks</th>
-              <th scope="col">Used</th></tr>
+            <tr><th scope="col">Segment</th><th scope="col">When</th><th scope="col">Failed checks, and what was used</th></tr>
           </thead>
           <tbody>
             {page.observations.map((o) => (
               <tr key={o.obs_key}>
                 <td><Link to={url.with({ segment: o.obs_key })} className="row-link">{o.obs_key}</Link></td>
-                <td className="nowrap">{time(o.observed_at).replace(" UTC", "")}</td>
-                <td>{o.failed ? <Checks failed={o.failed_checks} /> : <span className="passed">passed</span>}</td>
-                <td className="note">{about.dimensions.filter((d) => o.dims[d.name] !== null && o.dims[d.name] !== undefined)
-                  .map((d) => used(o, d.name, page.labels)).filter((text) => text !== "none").join(" · ")}</td>
+                <td className="when-cell">{time(o.observed_at).replace(" UTC", "")}</td>
+                <td>{o.failed ? <Checks failed={o.failed_checks} /> : <span className="passed">passed</span>}
+                  <span className="note block">{about.dimensions.filter((d) => o.dims[d.name] !== null && o.dims[d.name] !== undefined)
+                  .map((d) => used(o, d.name, page.labels)).filter((text) => text !== "none").join(" · ")}</span></td>
               </tr>
             ))}
           </tbody>

@@ -6,6 +6,7 @@ import { Heatmap, type Place } from "../charts/heatmap";
 import { Bar, Rate, scaleEnd } from "../charts/interval";
 import { Legend } from "../charts/legend";
 import { count, titleOf } from "../lib/format";
+import { ordered, orders } from "../lib/order";
 import { Filters } from "../parts/filters";
 import { Choice, Empty, Link, Panel, Ready, Segmented, SeverityBadge } from "../parts/ui";
 import { setPalette, useLook, type Palette } from "../state/look";
@@ -47,19 +48,21 @@ export function HeatmapView({ about }: { about: Source }) {
     filter: Object.keys(scope.filter).length > 0 ? JSON.stringify(scope.filter) : undefined,
     palette, row_limit: limit, col_limit: limit, source: scope.source,
   }, valid);
+  const order = orders.find(([key]) => key === url.get("order"))?.[0] ?? "used";
+  const data = useMemo(() => (map.data === undefined ? undefined : ordered(map.data, order, about.dimensions)), [map.data, order, about.dimensions]);
   const asTable = url.get("view") === "table";
   const close = { r: null, c: null, after: null, segment: null, all: null };
 
   const selected = useMemo<Place | null>(() => {
-    if (map.data === undefined) return null;
-    const r = map.data.rows.findIndex((e) => e.value === url.get("r"));
-    const c = map.data.cols.findIndex((e) => e.value === url.get("c"));
+    if (data === undefined) return null;
+    const r = data.rows.findIndex((e) => e.value === url.get("r"));
+    const c = data.cols.findIndex((e) => e.value === url.get("c"));
     return r < 0 || c < 0 ? null : { r, c };
-  }, [map.data, url]);
-  const cell = selected === null ? undefined : map.data?.cells.find((x) => x.r === selected.r && x.c === selected.c);
+  }, [data, url]);
+  const cell = selected === null ? undefined : data?.cells.find((x) => x.r === selected.r && x.c === selected.c);
   const open = (place: Place): void => {
-    if (map.data === undefined) return;
-    url.set({ ...close, r: map.data.rows[place.r].value, c: map.data.cols[place.c].value });
+    if (data === undefined) return;
+    url.set({ ...close, r: data.rows[place.r].value, c: data.cols[place.c].value });
   };
   const options = about.dimensions.map((d) => [d.name, d.title] as const);
   const pick = (axis: "rows" | "cols") => (value: string): void => {
@@ -90,6 +93,7 @@ export function HeatmapView({ about }: { about: Source }) {
           note={map.data && <Totals cells={map.data.cells} />}
           actions={
             <>
+              <Choice label="Order" value={order} onChange={(value) => url.set({ order: value === "used" ? null : value })} options={orders} />
               <Choice label="Colours" value={palette} onChange={(value) => setPalette(value as Palette)}
                 options={[["traffic", "Green to red"], ["colorblind", "Colour-blind safe"], ["mono", "One colour"]]} />
               <Segmented label="Show as" value={asTable ? "table" : ""} options={[["", "Map"], ["table", "Table"]]}
@@ -98,8 +102,8 @@ export function HeatmapView({ about }: { about: Source }) {
           }
         >
           <Ready of={map} what="the heatmap" lines={10}>
-            {(data) =>
-              data.cells.length === 0 ? (
+            {() =>
+              data === undefined ? null : data.cells.length === 0 ? (
                 <Empty title="Nothing was judged that fits">
                   <p>Choose a longer period, or remove a filter.</p>
                   <Link className="button" to={url.with({ period: null, since: null, until: null, check: null, filter: null })}>Show everything</Link>
@@ -116,15 +120,15 @@ export function HeatmapView({ about }: { about: Source }) {
             }
           </Ready>
         </Panel>
-        {selected !== null && map.data !== undefined && (
+        {selected !== null && data !== undefined && (
           <section className="panel side" aria-label="What is behind the cell">
             <Drilldown
               heading={2}
-              title={`${map.data.rows[selected.r].label} × ${map.data.cols[selected.c].label}`}
+              title={`${data.rows[selected.r].label} × ${data.cols[selected.c].label}`}
               counted={cell ?? null}
               about={about}
               query={{
-                filter: JSON.stringify(cellFilter(map.data, selected, scope.filter)),
+                filter: JSON.stringify(cellFilter(data, selected, scope.filter)),
                 since: scope.since, until: scope.until, check: scope.check, source: scope.source,
               }}
               onClose={() => url.set(close)}

@@ -4,9 +4,10 @@ import { useGet } from "../api/client";
 import type { Change, Gate, PatternDetail, PlatformEvent, Source, TrendPoint } from "../api/types";
 import { Bar, Rate, scaleEnd } from "../charts/interval";
 import { Trend, type Marker } from "../charts/trend";
-import { checkName, count, date, percent, range, ratio, small } from "../lib/format";
+import { checkName, count, date, percent, range, ratio, small, titleOf } from "../lib/format";
 import { ConditionList } from "../parts/filters";
 import { Choice, Empty, Link, Panel, Ready, SeverityBadge, StatusBadges } from "../parts/ui";
+import { useLabels } from "../state/scope";
 import { useUrl } from "../state/url";
 import { ChangeList } from "./changes";
 import { Drilldown } from "./drilldown";
@@ -57,6 +58,7 @@ function Known({ pattern: p, about }: { pattern: PatternDetail; about: Source })
         {p.risk_ratio !== null && <div><dt>Times as often</dt><dd>{ratio(p.risk_ratio)} ×</dd><dd className="note">its rate by that elsewhere</dd></div>}
         {p.q_value !== null && <div><dt>By chance</dt><dd>q {small(p.q_value).startsWith("<") ? small(p.q_value) : `= ${small(p.q_value)}`}</dd><dd className="note">all tests allowed for</dd></div>}
       </dl>
+      {p.caveat && <p className="note">{p.caveat}</p>}
       {p.conditions !== null && <ConditionList conditions={p.conditions} about={about} />}
       <PatternTrend pattern={p} />
       <div className="two">
@@ -64,7 +66,7 @@ function Known({ pattern: p, about }: { pattern: PatternDetail; about: Source })
         <Instead pattern={p} />
       </div>
       <PatternChanges id={p.id} about={about} />
-      <Explanation id={p.id} />
+      <Explanation id={p.id} about={about} />
       <section className="panel" aria-label="The segments behind it">
         <Drilldown heading={2} title="The segments behind it" counted={countedOf(p)} about={about}
           query={{ pattern_id: p.id, check: url.get("check") }} />
@@ -157,9 +159,21 @@ function PatternChanges({ id, about }: { id: number; about: Source }) {
   );
 }
 
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 const verdict = (gate: Gate): string => (gate.passed === null ? "–" : gate.passed ? "passed" : "stopped");
 
-function Explanation({ id }: { id: number }) {
+/** The platform's short names of dimensions, as pattern keys have them. */
+const shortNames: Record<string, string> = { w: "workflow", m: "model", l: "lora", c: "character", st: "scene_type", sp: "segment_position" };
+
+/** "c:102:sp:6+" in words; what is no key stays as it is. */
+function keyInWords(text: string, about: Source, label: (dimension: string, value: string) => string): string {
+  if (about.dimensions.some((d) => d.name === text)) return titleOf(about.dimensions, text);
+  return text.replace(/\b(st|sp|[wmlc]):([^:\s]+)(:?)/g, (_, short: string, value: string, more: string) =>
+    `${titleOf(about.dimensions, shortNames[short])} ${label(shortNames[short], value)}${more ? " + " : ""}`);
+}
+
+function Explanation({ id, about }: { id: number; about: Source }) {
+  const label = useLabels(about);
   const gates = useGet<Gate[]>("/analytics/explanation", { pattern_id: id });
   const counted = (f: number | null, n: number | null, rate: number | null): string =>
     rate === null ? "" : f === null || n === null ? percent(rate) : `${percent(rate)}, ${count(f)} of ${count(n)}`;
@@ -171,7 +185,7 @@ function Explanation({ id }: { id: number }) {
           const steps = data.slice(0, -1);
           return (
             <>
-              {last !== undefined && <p className="verdict">{last.passed === false ? "Not reported now: " : "Reported: "}{last.note ?? verdict(last)}</p>}
+              {last !== undefined && <p className="verdict">{capital(last.note ?? verdict(last))}.</p>}
               <div className="table-frame" tabIndex={0} role="region" aria-label="Gates">
                 <table className="table gates">
                   <thead>
@@ -183,7 +197,7 @@ function Explanation({ id }: { id: number }) {
                       <tr key={i}>
                         <th scope="row">{checkName(g.gate)}</th>
                         <td><span className={g.passed === false ? "check" : "passed"}>{verdict(g)}</span></td>
-                        <td>{g.against ?? ""}{g.note && <span className="note block">{g.note}</span>}</td>
+                        <td>{g.against !== null && keyInWords(g.against, about, label)}{g.note && <span className="note block">{g.note}</span>}</td>
                         <td className="nowrap">{counted(g.failures, g.trials, g.rate)}</td>
                         <td className="nowrap">{counted(g.other_failures, g.other_trials, g.other_rate)}</td>
                         <td className="nowrap">{g.risk_ratio !== null && <>{ratio(g.risk_ratio)} {g.rr_lower !== null && g.rr_upper !== null && <span className="note">({ratio(g.rr_lower)}–{ratio(g.rr_upper)})</span>}</>}</td>

@@ -121,6 +121,7 @@ function Warning({ alert: a, combo, source, onApply }: {
         {a.from_segment !== null && <span className="note">from segment {a.from_segment} on</span>}
       </div>
       <p className="alert-text">{a.message}</p>
+      {a.caveat && <p className="note">{a.caveat}</p>}
       <div className="alert-bar"><Bar of={{ rate: a.failure_rate, lower: a.rate_lower, upper: a.rate_upper }} most={most} mark={a.baseline_rate} tone={a.severity} /></div>
       {usable.length > 0 && (
         <div className="alert-part">
@@ -200,7 +201,7 @@ function Forecast({ chosen, of }: { chosen: boolean; of: ReturnType<typeof useAs
 function Predicted({ of: p }: { of: Prediction }) {
   const most = scaleEnd([p.upper, p.baseline_rate]);
   const tone = p.lower > p.baseline_rate ? "high" : "plain";
-  const moving = p.contributions.filter((c) => c.risk_ratio !== undefined && (c.risk_ratio > 1.1 || c.risk_ratio < 0.9)).slice(0, 4);
+  const moving = p.contributions.filter((c) => c.risk_ratio !== undefined && Math.abs(c.log_odds ?? 0) > 0.1).slice(0, 4);
   return (
     <div className="predicted">
       <div className="predicted-main">

@@ -70,5 +70,5 @@ export function alternativeName(a: Alternative): string {
   if (a.before !== undefined) return `End the scene before segment ${a.before}`;
   if (a.label !== undefined) return a.label;
   if (a.count?.max !== undefined) return `At most ${a.count.max}`;
-  return a.value ?? "None";
+  return a.value ?? "Without it";
 }

@@ -1,0 +1,3 @@
+// One after the other: they share a database.
+import "./stories.test.mjs";
+import "./views.test.mjs";
