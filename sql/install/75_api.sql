@@ -9,6 +9,14 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION fp_rfc3339(timestamptz) IS 'a time as the API writes it, in UTC';
 
+CREATE FUNCTION fp_api_number(x double precision)
+    RETURNS double precision
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE WHEN x > '-Infinity' AND x < 'Infinity' THEN x END;
+END;
+COMMENT ON FUNCTION fp_api_number(double precision) IS 'a number as JSON has one: NULL for an infinite one, or none';
+
 CREATE FUNCTION fp_default_source(source text)
     RETURNS text
     LANGUAGE plpgsql STABLE
@@ -48,6 +56,8 @@ BEGIN ATOMIC
         'created_at', fp_rfc3339(p.created_at), 'updated_at', fp_rfc3339(p.updated_at),
         'dimension_model_id', p.dimension_model_id, 'conditions', p.conditions, 'status', p.status,
         'rate_lower', p.rate_lower, 'rate_upper', p.rate_upper, 'baseline_rate', p.baseline_rate,
+        'risk_ratio', fp_api_number(p.risk_ratio), 'q_value', p.q_value,
+        'first_detected_at', fp_rfc3339(p.first_detected_at), 'confirmed_at', fp_rfc3339(p.confirmed_at),
         'candidate', p.confirmed_at IS NULL, 'source', p.source, 'caveat', p.caveat);
 END;
 COMMENT ON FUNCTION fp_api_pattern_json(failure_patterns) IS 'a pattern as the API shows it';
