@@ -1,10 +1,11 @@
 # failpat: failure patterns in PostgreSQL.
 #
-#   make demo     watch the main job run on a throw-away server
-#   make test     everything that must hold, on a throw-away server
-#   make bench    speed and memory beside what you would do otherwise
+#   make demo       watch the main job run on a throw-away server
+#   make dashboard  the same to click on, in a browser
+#   make test       everything that must hold, on a throw-away server
+#   make bench      speed and memory beside what you would do otherwise
 #
-# These three install what they lack (Debian packages), need neither pg_config
+# These four install what they lack (Debian packages), need neither pg_config
 # nor PostgreSQL to start, and touch no server but the one that they make.
 #
 #   make, make install, make installcheck    the ecosystem's way (PGXS)
@@ -41,6 +42,8 @@ PG_CPPFLAGS  = -Isrc
 PG_CFLAGS    = $(WARN) $(WARN_SERVER) $(EXTRA_CFLAGS)
 SHLIB_LINK   = -lm
 
+EXTRA_CLEAN  = dashboard/web/dist
+
 .DEFAULT_GOAL := all
 
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -58,7 +61,7 @@ all install installcheck:
 	@echo "On Debian: make deps   (or: apt-get install postgresql-server-dev-15)" >&2
 	@exit 1
 clean:
-	rm -f $(OBJS) $(DATA_built)
+	rm -rf $(OBJS) $(DATA_built) $(EXTRA_CLEAN)
 endif
 
 # The extension script is joined from its parts, in the order of their names.
@@ -66,7 +69,8 @@ $(DATA_built): $(INSTALL_SQL)
 	cat $^ > $@.tmp && mv $@.tmp $@
 
 .PHONY: deps demo test bench format check-format check-unit check-clang \
-        check-regress check-isolation check-pgtap check-tap check-docs check-demo check-fuzz \
+        check-regress check-isolation check-pgtap check-tap check-docs check-demo check-dashboard \
+        check-fuzz dashboard \
         coverage valgrind matrix deb dist check-deb check-deb-install check-dist
 
 deps:
@@ -75,14 +79,19 @@ deps:
 demo: deps
 	@examples/demo
 
-test: deps
+dashboard:
+	@test/tools/install-deps node
+	@dashboard/serve
+
+test:
+	@test/tools/install-deps node browser
 	@test/run
 
 bench: deps
 	@bench/run
 
 # One kind of test alone; T names one test: make check-regress T=rates
-check-unit check-regress check-isolation check-pgtap check-tap check-docs check-demo check-clang check-format check-fuzz:
+check-unit check-regress check-isolation check-pgtap check-tap check-docs check-demo check-dashboard check-clang check-format check-fuzz:
 	@test/run $@ $(T)
 
 # KINDS names kinds of test, T a kind of valgrind's and its tests: make valgrind T="server rates"

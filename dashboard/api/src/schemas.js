@@ -140,7 +140,7 @@ export const components = {
     'from_segment?': orNull(number), 'folded?': orNull(listOf(integer)),
   }),
   Alternative: object({
-    dimension: text, 'instead_of?': text, 'value?': text, 'count?': { type: 'object' }, 'label?': text, rate, lower: rate, upper: rate,
+    dimension: text, 'instead_of?': text, 'value?': text, 'count?': { type: 'object' }, 'before?': number, 'label?': text, rate, lower: rate, upper: rate,
     'failures?': count, 'trials?': count, predicted: boolean, sentence: text,
   }),
   AlertFix: object({
