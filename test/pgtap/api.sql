@@ -42,7 +42,7 @@ INSERT INTO pattern_fixes (pattern_id, fix_description, fix_parameters, effectiv
 VALUES (1, 'older', NULL, NULL, 2, '2026-05-02 00:00+00'), (1, 'newer', '{"cfg": 6}', 'improved', 3, '2026-05-03 00:00+00');
 
 -- Patterns.
-SELECT is(fp_api_pattern(1) - '{dimension_model_id,conditions,status,rate_lower,rate_upper,baseline_rate,candidate,caveat,source,alternatives,fixes,updated_at}'::text[],
+SELECT is(fp_api_pattern(1) - '{dimension_model_id,conditions,status,rate_lower,rate_upper,baseline_rate,candidate,caveat,confirmed_at,first_detected_at,q_value,risk_ratio,source,alternatives,fixes,updated_at}'::text[],
     '{"id": 1, "pattern_key": "w:5:l:3:c:5:sp:6+", "description": "Workflow 5 + LoRA 3 + Character Ada fails at segment 6+",
       "dimension_workflow_id": 5, "dimension_lora_id": 3, "dimension_avatar_id": 5, "dimension_scene_type_id": null,
       "dimension_segment_position": "6+", "failure_count": 74, "total_count": 120, "failure_rate": 0.6166, "severity": "high",
@@ -122,9 +122,9 @@ SELECT is(pg_temp.shape(fp_api_pattern(1), :'pattern_keys'), :'pattern_types', '
 SELECT is(pg_temp.shape(fp_api_alerts(5, 5, '{"lora": 3}') -> 0, :'pattern_keys'), :'pattern_types', 'Pattern, as an alert');
 SELECT is(pg_temp.shape(fp_api_alerts() -> 0, :'pattern_keys'), :'pattern_types', 'Pattern, as one of the worst');
 SELECT is(pg_temp.besides(fp_api_patterns(1) -> 0, :'pattern_keys'),
-    '{baseline_rate,candidate,caveat,conditions,dimension_model_id,rate_lower,rate_upper,source,status}', 'what a pattern has besides');
+    '{baseline_rate,candidate,caveat,conditions,confirmed_at,dimension_model_id,first_detected_at,q_value,rate_lower,rate_upper,risk_ratio,source,status}', 'what a pattern has besides');
 SELECT is(pg_temp.besides(fp_api_alerts(5, 5, '{"lora": 3}') -> 0, :'pattern_keys'),
-    '{alternatives,baseline_rate,candidate,caveat,conditions,dimension_model_id,fixes,folded,from_segment,message,rate_lower,rate_upper,source,status}', 'what an alert has besides');
+    '{alternatives,baseline_rate,candidate,caveat,conditions,confirmed_at,dimension_model_id,first_detected_at,fixes,folded,from_segment,message,q_value,rate_lower,rate_upper,risk_ratio,source,status}', 'what an alert has besides');
 SELECT is(pg_temp.shape(fp_api_fixes(1) -> 0, :'fix_keys'), :'fix_types', 'Fix');
 SELECT is(pg_temp.shape(fp_api_fixes(1) -> 1, '{fix_parameters,effectiveness}'), '{"fix_parameters null","effectiveness null"}', 'what a fix does not have is null');
 SELECT is(pg_temp.besides(fp_api_fixes(1) -> 0, :'fix_keys'), '{measured,note_ids}', 'what a fix has besides');
