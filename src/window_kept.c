@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/shmem.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -317,6 +318,7 @@ keep_bucket(FailpatWindow *window, const char *sql, int b, bool drop,
 	char		   nulls[NARGS + 1];
 	bool		   jobs = bucket->clusters.n > 0;
 	bytea		  *shared;
+	Size		   size;
 	int			   n = 0;
 
 	memset(nulls, ' ', sizeof(nulls));
@@ -343,10 +345,10 @@ keep_bucket(FailpatWindow *window, const char *sql, int b, bool drop,
 		args[ARG_CLUSTERS] = array_of(columns[3], n, INT8OID);
 		args[ARG_SQUARES] = array_of(columns[4], n, FLOAT8OID);
 		args[ARG_SHARES] = array_of(columns[5], n, BYTEAOID);
-		shared = palloc(VARHDRSZ + bucket->shared.n * sizeof(uint64));
-		SET_VARSIZE(shared, VARHDRSZ + bucket->shared.n * sizeof(uint64));
-		memcpy(VARDATA(shared), bucket->shared.hashes,
-			   bucket->shared.n * sizeof(uint64));
+		size = mul_size(bucket->shared.n, sizeof(uint64));
+		shared = palloc(VARHDRSZ + size);
+		SET_VARSIZE(shared, VARHDRSZ + size);
+		memcpy(VARDATA(shared), bucket->shared.hashes, size);
 		args[ARG_SHARED] = PointerGetDatum(shared);
 	}
 	else
