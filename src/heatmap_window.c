@@ -82,12 +82,13 @@ FpScan **
 failpat_window_scans(Oid function, const FailpatWindow *window,
 					 MemoryContext cx, int *n)
 {
-	Datum args[5] = {window->source, window->first_bucket, window->ends,
-					 window->filter};
+	Datum	 args[5] = {window->source, window->first_bucket, window->ends,
+						window->filter};
 	FpScan **scans;
 
-	args[4] = PointerGetDatum(construct_array(
-		(Datum *) window->names, 2, TEXTOID, -1, false, TYPALIGN_INT));
+	args[4] =
+		PointerGetDatum(construct_array((Datum *) window->names, 2, TEXTOID,
+										-1, false, TYPALIGN_INT));
 	make_plan(get_func_namespace(function));
 	if (SPI_execute_plan(plan_cubes, args, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "the cubes of a window could not be read");
