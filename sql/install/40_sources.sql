@@ -654,7 +654,7 @@ BEGIN
     END IF;
     -- what another transaction is writing is left for the next refresh
     WITH got AS MATERIALIZED (
-        SELECT c.shown, c.busy FROM fp_capture_keys(fp_backfill_step.source, keys, fp_backfill_step.take_locks) c
+        SELECT c.shown, c.busy FROM fp_capture_keys(fp_backfill_step.source, keys, coalesce(fp_backfill_step.take_locks, true)) c
     ), busy AS (
         INSERT INTO fp_pending (source, source_key, reason, at)
         SELECT fp_backfill_step.source, b, 'locked', statement_timestamp() FROM got c, unnest(c.busy) b
