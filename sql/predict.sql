@@ -52,6 +52,10 @@ SELECT no, abs(p.probability - rate) < 0.04 AS near, p.lower < p.probability AND
 FROM truth, fp_predict(combo) p ORDER BY no;
 SELECT p.probability > 2 * p.baseline_rate AS high, p.contributions -> 0 ->> 'label' AS what, p.contributions -> 0 ? 'sentence' AS told
 FROM fp_predict(lora => 3, "character" => 5, segment_position => 4) p;
+-- a risk ratio lies between 1 and the odds ratio, also where a pattern is met by chance only, and of a whole scene
+SELECT count(*) > 2 AS some, bool_and((c ->> 'risk_ratio')::float8 BETWEEN least(1, exp((c ->> 'log_odds')::float8)) - 0.001 AND greatest(1, exp((c ->> 'log_odds')::float8)) + 0.001) AS ratios_fit
+FROM (VALUES ('{"character": "5", "workflow": "1"}'::jsonb, NULL::int), ('{"character": "5", "workflow": "2"}', 6)) v (combo, length),
+     fp_predict(combo, scene_length => length) p, jsonb_array_elements(p.contributions) c;
 SELECT a.probability = b.probability AS same
 FROM fp_predict(workflow => 2, lora => ARRAY[3, 7], "character" => 5) a,
      fp_predict('{"workflow": "2", "lora": [7, 3], "avatar": 5}') b;

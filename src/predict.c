@@ -590,8 +590,7 @@ failpat_predict(PG_FUNCTION_ARGS)
 	values[COL_LOWER] = Float8GetDatum(result.lower);
 	values[COL_UPPER] = Float8GetDatum(result.upper);
 	values[COL_BASELINE] = Float8GetDatum((double) failures / (double) trials);
-	values[COL_CONTRIBUTIONS] =
-		failpat_prediction_drivers(&work, result.probability);
+	values[COL_CONTRIBUTIONS] = failpat_prediction_drivers(&work);
 	values[COL_DATA] =
 		DirectFunctionCall1(jsonb_in, CStringGetDatum(data.data));
 	nulls[COL_SCENE] = nulls[COL_EXPECTED] = PG_ARGISNULL(ARG_LENGTH);

@@ -112,8 +112,7 @@ extern void failpat_prediction_scene(FailpatPrediction *work, int length,
 									 double *expected);
 
 /* contributions, as JSON: prediction_text.c */
-extern Datum failpat_prediction_drivers(const FailpatPrediction *work,
-										double					 probability);
+extern Datum failpat_prediction_drivers(const FailpatPrediction *work);
 
 /* ', "rarest": ..., "never_seen": [...], "not_told": [...]' */
 extern void failpat_prediction_support(StringInfo				json,

@@ -121,12 +121,15 @@ drive_dim(const FailpatPrediction *work, int d, Driver *driver)
 }
 
 Datum
-failpat_prediction_drivers(const FailpatPrediction *work, double probability)
+failpat_prediction_drivers(const FailpatPrediction *work)
 {
 	Driver *drivers = palloc_array(Driver, work->ndims + work->nterms + 1);
 	int		n = 0;
 	FailpatPredictionSum sum = failpat_prediction_sum(work);
-	StringInfoData		 json;
+	/* of one segment, also where a whole scene was asked about */
+	double with = fp_predict_from(sum.log_odds, sum.known, sum.mixed, work->z)
+					  .probability;
+	StringInfoData json;
 
 	for (int d = 0; d < work->ndims; d++)
 		if (drive_dim(work, d, &drivers[n]))
@@ -158,7 +161,7 @@ failpat_prediction_drivers(const FailpatPrediction *work, double probability)
 										  sum.known, sum.mixed, work->z)
 							 .probability;
 
-		driver->ratio = without > 0 ? probability / without : 1;
+		driver->ratio = without > 0 ? with / without : 1;
 		appendStringInfoString(&json, i ? ", {" : "{");
 		if (driver->dim >= 0)
 		{
