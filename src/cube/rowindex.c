@@ -348,7 +348,9 @@ put_column(const FpRowIndexDim *dim, const Moment *rows, uint64 nrows,
 	uint32 *new_code = fp_alloc_array(arena, uint32, dim->nnumbers + 1);
 	uint64	bit = 0;
 
-	memcpy(sorted, dim->numbers, dim->nnumbers * sizeof(double));
+	/* without a number in any row there is no array either */
+	if (dim->nnumbers > 0)
+		memcpy(sorted, dim->numbers, dim->nnumbers * sizeof(double));
 	qsort(sorted, dim->nnumbers, sizeof(double), compare_doubles);
 	new_code[0] = 0;
 	for (uint32 v = 0; v < dim->nnumbers; v++)

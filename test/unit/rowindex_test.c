@@ -256,6 +256,18 @@ main(void)
 	/* more values than are read with the head */
 	test_search(arena, 1500, 1000000000, false);
 
+	/* a dimension of numbers that no row has */
+	for (int r = 0; r < 200; r++)
+		rows[r] = (Row){r * 1000, r % 9, -1, r % 16, r % 3 > 0};
+	whole.arena = arena;
+	whole.data = build(arena, rows, 200, 12, &whole.len);
+	ok(fp_rowindex_find(arena, read_bytes, &whole, whole.len, keys, 1, NULL, 0,
+						PG_INT64_MAX, 100, &times) == 22 &&
+		   fp_rowindex_find(arena, read_bytes, &whole, whole.len, keys, 1,
+							&range, 1, PG_INT64_MAX, 100, &times) == 0,
+	   "no row has a number: rows are found without a range, none within one");
+	whole.arena = NULL;
+
 	for (int r = 0; r < 200; r++)
 		rows[r] = (Row){r * 1000, r % 9, r % 12, r % 16, r % 3 > 0};
 	whole.data = build(arena, rows, 200, 12, &whole.len);
