@@ -50,9 +50,9 @@ for (let i = 0; i < 30; i += 1) await after("scroll", () => page.mouse.wheel(0, 
 await page.screenshot({ path: `${shots}large.png` });
 await grid.focus();
 for (let i = 0; i < 40; i += 1) await after("keydown", () => page.keyboard.press(i % 2 ? "ArrowRight" : "PageDown"));
-for (let i = 0; i < 8; i += 1) {
+for (let i = 0; i < 24; i += 1) {
   const now = await grid.boundingBox();
-  await after("click", () => page.mouse.click(now.x + 200 + i * 20, now.y + 160 + i * 17));
+  await after("click", () => page.mouse.click(now.x + 200 + (i * 20) % 400, now.y + 160 + (i * 17) % 200));
   await settled(page);
 }
 await page.screenshot({ path: `${shots}large-open.png` });
