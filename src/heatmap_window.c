@@ -3,8 +3,7 @@
  * heatmap_window.c
  *		The cubes that a heatmap of a source is counted from.
  *
- * fp_window_cubes says which they are.  Each is fetched as its bytes, of which
- * only the columns that are needed are unpacked while they are counted.
+ * fp_window_cubes says which they are.
  *
  * The scans live in the caller's context, with the bytes that they refer to,
  * but for short ones, which are SPI's.  Takes no locks.
@@ -23,9 +22,9 @@
 #include "utils/lsyscache.h"
 
 #include "cube/celltable.h"
-#include "cubes.h"
 #include "heatmap.h"
 #include "saved_plan.h"
+#include "scans.h"
 
 static SPIPlanPtr plan_cubes;
 static Oid		  plan_schema; /* of the extension that it is for */
@@ -45,37 +44,6 @@ make_plan(Oid schema)
 								 quote_identifier(get_namespace_name(schema))),
 						lengthof(types), types);
 	plan_schema = schema;
-}
-
-/* NULL where no cell can meet the conditions */
-static FpScan *
-scan_one(Datum datum, const FailpatWindow *window, MemoryContext cx)
-{
-	FpPackedCube   *packed = palloc(sizeof(FpPackedCube));
-	struct varlena *bytes;
-	FpCube		   *cube;
-	FpCondition	   *list = palloc_array(FpCondition, FP_MAX_DIMS + 1);
-	Jsonb		   *known;
-	bool			possible;
-	bool			stored = failpat_cube_open(datum, cx, packed, &bytes);
-	int				dims[FP_SCAN_DIMS];
-	int				n;
-
-	cube = stored ? packed->head : failpat_cube_from_datum(datum, cx);
-	known = failpat_known_conditions(cube, DatumGetJsonbP(window->filter),
-									 &possible);
-	if (!possible)
-		return NULL;
-	n = failpat_cube_conditions(cube, known, list);
-	for (int i = 0; i < FP_SCAN_DIMS; i++)
-	{
-		text *name = DatumGetTextPP(window->names[i]);
-
-		dims[i] =
-			fp_cube_find_dim(cube, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
-	}
-	return stored ? fp_scan_packed(cx, packed, list, n, dims, window->checks)
-				  : fp_scan_cube(cx, cube, list, n, dims, window->checks);
 }
 
 FpScan **
@@ -105,7 +73,8 @@ failpat_window_scans(Oid function, const FailpatWindow *window,
 		/* a failure_cube of no rows at all is none */
 		if (isnull)
 			continue;
-		scans[*n] = scan_one(datum, window, cx);
+		scans[*n] = failpat_scan(datum, DatumGetJsonbP(window->filter),
+								 window->names, window->checks, cx);
 		if (scans[*n])
 			(*n)++;
 		fp_cells_check_limit(cx, (size_t) failpat_memory_limit * 1024, 0);

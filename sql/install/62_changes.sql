@@ -45,6 +45,14 @@ CREATE FUNCTION fp_cube_counts(cube failure_cube, conditions jsonb, dimension te
 COMMENT ON FUNCTION fp_cube_counts(failure_cube, jsonb, text, text, jsonb[]) IS
     'the counts of a cube under conditions: a row per value of a dimension, NULL for not recorded; one row where dimension is NULL; what meets one of outside is left out';
 
+-- One row per cube is what long series are of: no set-returning function.
+CREATE FUNCTION fp_cube_sum(cube failure_cube, conditions jsonb, "check" text)
+    RETURNS bigint[]
+    LANGUAGE c IMMUTABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'failpat_cube_sum';
+COMMENT ON FUNCTION fp_cube_sum(failure_cube, jsonb, text) IS
+    'failures and trials in a cube of what meets conditions, as an array; NULL where nothing does; with check, failures are those of it';
+
 CREATE AGGREGATE fp_series(bucket timestamptz, failures bigint, trials bigint, options jsonb) (
     SFUNC = fp_series_accum,
     STYPE = bigint[],
@@ -119,11 +127,17 @@ BEGIN
     WITH dirty AS MATERIALIZED (
         SELECT DISTINCT d.bucket, fp_bucket_end(d.bucket, s.bucket, s.bucket_zone) AS ends FROM fp_dirty d
         WHERE d.source = s.source AND d.bucket >= fp_bucket_counts.first_bucket AND d.bucket < fp_bucket_counts.ends
-    ), parts AS (
-        SELECT c.bucket, coalesce(m.cube, c.cube) AS cube
+    ), parts AS NOT MATERIALIZED (
+        -- apart, so that without a pair nothing is looked for in each bucket
+        SELECT c.bucket, c.cube FROM fp_cubes c
+        WHERE pair IS NULL AND c.source = s.source
+          AND c.bucket >= fp_bucket_counts.first_bucket AND c.bucket < fp_bucket_counts.ends
+          AND c.bucket NOT IN (SELECT x.bucket FROM dirty x)
+        UNION ALL
+        SELECT c.bucket, coalesce(m.cube, c.cube)
         FROM fp_cubes c
         LEFT JOIN fp_margins m ON m.source = s.source AND m.row_dim = pair[1] AND m.col_dim = pair[2] AND m.bucket = c.bucket
-        WHERE c.source = s.source
+        WHERE pair IS NOT NULL AND c.source = s.source
           AND c.bucket >= fp_bucket_counts.first_bucket AND c.bucket < fp_bucket_counts.ends
           AND c.bucket NOT IN (SELECT x.bucket FROM dirty x)
         UNION ALL
@@ -135,12 +149,21 @@ BEGIN
                             OFFSET 0) o
         WHERE fp_bucket(o.observed_at, s.bucket, s.bucket_zone) = d.bucket
         GROUP BY d.bucket
+    ), counts AS (
+        SELECT p.bucket, c.value, c.failures, c.trials
+        FROM parts p CROSS JOIN LATERAL fp_cube_counts(p.cube, fp_bucket_counts.conditions, fp_bucket_counts.dimension,
+                                                       fp_bucket_counts."check") c
+        WHERE fp_bucket_counts.dimension IS NOT NULL
+        UNION ALL
+        SELECT x.bucket, NULL, x.counts[1], x.counts[2]
+        FROM (SELECT p.bucket, fp_cube_sum(p.cube, fp_bucket_counts.conditions, fp_bucket_counts."check") AS counts
+              FROM parts p WHERE fp_bucket_counts.dimension IS NULL OFFSET 0) x
+        WHERE x.counts IS NOT NULL
     )
-    SELECT CASE WHEN fp_bucket_counts.width = s.bucket THEN p.bucket
-                ELSE fp_bucket(p.bucket, fp_bucket_counts.width, s.bucket_zone) END,
+    SELECT CASE WHEN fp_bucket_counts.width = s.bucket THEN c.bucket
+                ELSE fp_bucket(c.bucket, fp_bucket_counts.width, s.bucket_zone) END,
            c.value, c.failures, c.trials
-    FROM parts p CROSS JOIN LATERAL fp_cube_counts(p.cube, fp_bucket_counts.conditions, fp_bucket_counts.dimension,
-                                                   fp_bucket_counts."check") c;
+    FROM counts c;
 END
 $fn$;
 COMMENT ON FUNCTION fp_bucket_counts(text, jsonb, text, timestamptz, timestamptz, interval, text) IS
@@ -521,6 +544,7 @@ DECLARE
     pattern record;
     dim fp_dimensions;
     width constant interval := fp_changes.bucket;
+    settings constant jsonb := jsonb_build_object('alpha', fp_changes.alpha) || coalesce(fp_changes.options, '{}');
     period record;
     seen fp_found_change[];
     keys text[];
@@ -584,8 +608,7 @@ BEGIN
         WHERE fp_changes.all_dimensions AND d.source = s.source AND (NOT base ? d.name OR d.kind = 'set')
     ), series AS MATERIALIZED (
         SELECT d.name, d.place, c.value,
-               fp_series(c.bucket, c.failures, c.trials,
-                         jsonb_build_object('alpha', fp_changes.alpha) || coalesce(fp_changes.options, '{}')) AS state
+               fp_series(c.bucket, c.failures, c.trials, settings) AS state
         FROM dims d
         CROSS JOIN LATERAL fp_bucket_counts(s.source, base, d.name, period.first_bucket, period.ends, width, fp_changes."check") c
         WHERE d.name IS NULL OR c.value IS NOT NULL

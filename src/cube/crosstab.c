@@ -3,11 +3,16 @@
  * crosstab.c
  *		Two dimensions of cubes against each other.
  *
- * Two passes over the cells of each cube.  In the first they are added up per
- * code of either dimension (a set counts as a whole), and these by value, over
- * all cubes; from that come the members of each axis, in order and cut to its
- * limit.  In the second the cells are added into the table, a flat one where
- * it is small, else a hash table.
+ * Where the axes have few values, in one pass over the cells of each cube, into
+ * a grid of all values: of the row's against the column's, and of each against
+ * everything.  From what it holds come the members of each axis, in order and
+ * cut to its limit, and then the table.
+ *
+ * Else in two passes.  In the first the cells are added up per code of either
+ * dimension (a set counts as a whole), and these by value, over all cubes: of
+ * that are the members made.  In the second the cells are added into the table,
+ * a flat one where it is small, else a hash table.  Of a dimension against
+ * itself the sums per set say all, and there is no second pass.
  *
  * Owns nothing that lasts: the result lies in the caller's arena, all else in
  * a child of it that is gone on return.  Takes no locks.  Counts cannot
@@ -27,6 +32,9 @@
 /* A flat table may have so many slots (16 bytes each). */
 #define FLAT_SLOTS 1048576
 
+/* So may a grid of all values; more would be slower than a second pass. */
+#define GRID_SLOTS 262144
+
 #define CHECK_EVERY 8192 /* cells between looks at interrupts */
 
 #define NOT_SHOWN UINT32_MAX
@@ -38,7 +46,7 @@ typedef struct Counts
 } Counts;
 
 /*
- * One axis of one cube.  A cell's code on the axis stands for the members
+ * One axis of one cube.  A cell's code on the axis stands for the places
  * items[offsets[code]] .. items[offsets[code + 1] - 1]: none or one, or for a
  * set any number.
  */
@@ -60,6 +68,7 @@ typedef struct Work
 	int			  nparts;
 	Counts		 *by_value; /* sums per value of the axis */
 	bool		  whole;	/* all numbers and bounds are whole */
+	uint32		 *place;	/* of each member on the axis, or NOT_SHOWN */
 	uint32		 *bin_of;	/* value code to bin, where there are bins */
 	FpAxisMember *members;
 	uint32		  nmembers;
@@ -79,6 +88,18 @@ typedef struct Hash
 	uint64	mask;
 	uint64	used;
 } Hash;
+
+/*
+ * All values of one axis against all of the other.  On each axis, place 0 is
+ * for what is not recorded, the places after it for the values and, of a
+ * set-valued one, the last for everything: what has it or not.
+ */
+typedef struct Grid
+{
+	Counts *slots; /* NULL: there is none */
+	uint32	nrows;
+	uint32	ncols;
+} Grid;
 
 static bool
 is_whole(double number)
@@ -136,9 +157,14 @@ begin_axis(FpArena arena, FpArena scratch, FpScan *const *scans, int nscans,
 		if (dims[i])
 			part->ncodes =
 				dims[i]->kind == FP_SET ? dims[i]->nsets : dims[i]->nvalues;
-		part->by_code =
-			fp_alloc0_array(scratch, Counts, (uint64) part->ncodes + 1);
 	}
+}
+
+static void
+begin_sums(FpArena scratch, Part *part)
+{
+	part->by_code =
+		fp_alloc0_array(scratch, Counts, (uint64) part->ncodes + 1);
 }
 
 static inline uint32
@@ -178,57 +204,167 @@ add_values(FpArena scratch, Work *work)
 	}
 }
 
-/* code of a check in a cube, -1 where it never failed there */
-static int
-find_check(const FpCube *cube, const FpText *check)
+static inline void
+add_total(FpCrosstab *table, int64 trials, int64 failures)
 {
-	for (uint32 c = 0; c < cube->nchecks; c++)
-		if (cube->checks[c].len == check->len &&
-			memcmp(cube->checks[c].data, check->data, check->len) == 0)
-			return (int) c;
-	return -1;
+	table->total_failures += failures;
+	if (pg_add_s64_overflow(table->total_trials, trials, &table->total_trials))
+		fp_error(FP_ERR_RANGE, NULL, NULL,
+				 "there are more trials than can be counted");
 }
 
-/* the next cells of a scan; failures are those of a check, if one is given */
-static bool
-next_cells(FpScan *scan, const FpText *check)
-{
-	int code;
-
-	if (!fp_scan_next(scan))
-		return false;
-	if (!check)
-		return true;
-	memset(scan->failures, 0, scan->n * sizeof(int64));
-	code = find_check(scan->cube, check);
-	for (uint32 e = 0; e < scan->nentries; e++)
-		if ((int) scan->entry_checks[e] == code)
-			scan->failures[scan->entry_cells[e]] = scan->entry_failures[e];
-	return true;
-}
-
-/* First pass: sums per code of either axis, and over all. */
+/* First of two passes: sums per code of either axis, and over all. */
 static void
 add_up(FpScan *scan, const FpText *check, Part *row, Part *col,
 	   FpCrosstab *table)
 {
-	while (next_cells(scan, check))
+	while (fp_scan_next_of(scan, check))
 		for (uint32 i = 0; i < scan->n; i++)
 		{
 			Counts *r = &row->by_code[scan->codes[0][i]];
 			Counts *c = &col->by_code[scan->codes[1][i]];
 
+			add_total(table, scan->trials[i], scan->failures[i]);
 			r->trials += scan->trials[i];
 			r->failures += scan->failures[i];
+			if (table->one_dim)
+				continue;
 			c->trials += scan->trials[i];
 			c->failures += scan->failures[i];
-			table->total_failures += scan->failures[i];
-			if (pg_add_s64_overflow(table->total_trials, scan->trials[i],
-									&table->total_trials))
-				fp_error(FP_ERR_RANGE, NULL, NULL,
-						 "there are more trials than can be counted");
 		}
 }
+
+/* --- the grid ---------------------------------------------------------- */
+
+static inline uint32
+grid_places(const FpDim *dim)
+{
+	return dim->nvalues + (dim->kind == FP_SET ? 2 : 1);
+}
+
+/* Which places of the grid each code of a cube stands for, times so many. */
+static void
+map_to_grid(FpArena scratch, const FpDim *axis, uint32 times, Part *part)
+{
+	const FpDim *dim = part->dim;
+	bool		 is_set = dim && dim->kind == FP_SET;
+	uint64		 most = is_set ? dim->set_offsets[dim->nsets] : part->ncodes;
+	uint64		 n = 0;
+
+	part->offsets = fp_alloc_array(scratch, uint64, (uint64) part->ncodes + 2);
+	part->items = fp_alloc_array(scratch, uint32, most + part->ncodes + 1);
+	for (uint32 code = 0; code <= part->ncodes; code++)
+	{
+		part->offsets[code] = n;
+		if (code > 0 && is_set)
+			for (uint64 m = dim->set_offsets[code - 1];
+				 m < dim->set_offsets[code]; m++)
+				part->items[n++] =
+					axis_value(part, dim->set_members[m]) * times;
+		else if (code > 0 || axis->kind != FP_SET)
+			part->items[n++] = axis_value(part, code) * times;
+		if (axis->kind == FP_SET)
+			part->items[n++] = (axis->nvalues + 1) * times;
+	}
+	part->offsets[part->ncodes + 1] = n;
+}
+
+/*
+ * The only pass.  What is the same for all cells is in variables of its own: the
+ * compiler cannot know that counting does not change it.
+ */
+static void
+add_to_grid(FpScan *scan, const FpText *check, const Part *row,
+			const Part *col, const Grid *grid, FpCrosstab *table)
+{
+	const uint64 *const rfirst = row->offsets;
+	const uint64 *const cfirst = col->offsets;
+	const uint32 *const ritems = row->items;
+	const uint32 *const citems = col->items;
+	Counts *const		slots = grid->slots;
+
+	while (fp_scan_next_of(scan, check))
+	{
+		const uint32 ncells = scan->n;
+
+		for (uint32 n = 0; n < ncells; n++)
+			add_total(table, scan->trials[n], scan->failures[n]);
+		for (uint32 n = 0; n < ncells; n++)
+		{
+			const int64	 trials = scan->trials[n];
+			const int64	 failures = scan->failures[n];
+			const uint64 rend = rfirst[scan->codes[0][n] + 1];
+			const uint64 cbegin = cfirst[scan->codes[1][n]];
+			const uint64 cend = cfirst[scan->codes[1][n] + 1];
+
+			for (uint64 i = rfirst[scan->codes[0][n]]; i < rend; i++)
+			{
+				Counts *const at = slots + ritems[i];
+				uint64		  j = cbegin;
+
+				/* one at least */
+				do
+				{
+					at[citems[j]].trials += trials;
+					at[citems[j]].failures += failures;
+				} while (++j < cend);
+			}
+		}
+	}
+}
+
+/* sums per value of an axis: each against everything on the other axis */
+static void
+values_of_grid(FpArena scratch, const Grid *grid, bool of_rows, Work *work,
+			   const FpDim *other)
+{
+	uint32 nother = of_rows ? grid->ncols : grid->nrows;
+	uint32 step = of_rows ? 1 : grid->ncols;
+	uint32 value_step = of_rows ? grid->ncols : 1;
+	uint32 first = other->kind == FP_SET ? nother - 1 : 0;
+
+	work->by_value =
+		fp_alloc0_array(scratch, Counts, (uint64) work->dim->nvalues + 1);
+	for (uint32 v = 1; v <= work->dim->nvalues; v++)
+		for (uint32 o = first; o < nother; o++)
+		{
+			const Counts *counts = &grid->slots[v * value_step + o * step];
+
+			work->by_value[v].trials += counts->trials;
+			work->by_value[v].failures += counts->failures;
+		}
+}
+
+static inline uint32
+place_of(const Work *work, uint32 value)
+{
+	return work->place[work->bin_of ? work->bin_of[value] : value - 1];
+}
+
+/* from what is in the grid the table */
+static void
+fill_from_grid(const Grid *grid, const Work *row, const Work *col,
+			   uint32 ncols, Counts *flat)
+{
+	for (uint32 v = 1; v <= row->dim->nvalues; v++)
+	{
+		uint32 r = place_of(row, v);
+
+		for (uint32 w = 1; r != NOT_SHOWN && w <= col->dim->nvalues; w++)
+		{
+			const Counts *from = &grid->slots[v * grid->ncols + w];
+			uint32		  c = place_of(col, w);
+			Counts		 *to = &flat[r * ncols + c];
+
+			if (c == NOT_SHOWN)
+				continue;
+			to->trials += from->trials;
+			to->failures += from->failures;
+		}
+	}
+}
+
+/* --- axes -------------------------------------------------------------- */
 
 /* "<4", "4-6", "7+"; of numbers that are not whole "4-<7" */
 static FpText
@@ -378,11 +514,8 @@ in_order(const void *a, const void *b)
 	return x->member < y->member ? -1 : x->member > y->member;
 }
 
-/*
- * Cut the members to the limit and put them in order; fill the axis and
- * tell which place each old member has got (NOT_SHOWN: none).
- */
-static uint32 *
+/* Cut the members to the limit and put them in order; fill the axis. */
+static void
 place_members(FpArena arena, FpArena scratch, const FpAxisSpec *spec,
 			  Work *work, FpAxis *axis)
 {
@@ -426,13 +559,12 @@ place_members(FpArena arena, FpArena scratch, const FpAxisSpec *spec,
 		axis->members[i] = work->members[ranked[i].member];
 		place[ranked[i].member] = i;
 	}
-	return place;
+	work->place = place;
 }
 
 /* Which places of the axis each code of a cube stands for. */
 static void
-map_codes(FpArena scratch, const uint32 *place, const uint32 *bin_of,
-		  Part *part)
+map_codes(FpArena scratch, const Work *work, Part *part)
 {
 	const FpDim *dim = part->dim;
 	bool		 is_set = dim && dim->kind == FP_SET;
@@ -449,9 +581,9 @@ map_codes(FpArena scratch, const uint32 *place, const uint32 *bin_of,
 
 		for (uint64 m = first; m < end; m++)
 		{
-			uint32 value =
-				axis_value(part, is_set ? dim->set_members[m] : code);
-			uint32 at = place[bin_of ? bin_of[value] : value - 1];
+			uint32 at =
+				place_of(work, axis_value(part, is_set ? dim->set_members[m]
+													   : code));
 
 			if (at != NOT_SHOWN)
 				part->items[n++] = at;
@@ -460,21 +592,19 @@ map_codes(FpArena scratch, const uint32 *place, const uint32 *bin_of,
 	}
 }
 
+/* from the sums per value the axis */
 static void
 make_axis(FpArena arena, FpArena scratch, const FpAxisSpec *spec, Work *work,
 		  FpAxis *axis)
 {
-	uint32 *place;
-
-	add_values(scratch, work);
 	if (spec->nbounds > 0)
 		make_bins(arena, scratch, spec, work);
 	else
 		make_values(scratch, work);
-	place = place_members(arena, scratch, spec, work, axis);
-	for (int i = 0; i < work->nparts; i++)
-		map_codes(scratch, place, work->bin_of, &work->parts[i]);
+	place_members(arena, scratch, spec, work, axis);
 }
+
+/* --- the table --------------------------------------------------------- */
 
 static inline uint64
 mix(uint64 key)
@@ -532,30 +662,51 @@ by_key(const void *a, const void *b)
 	return x->key < y->key ? -1 : x->key > y->key;
 }
 
-/* Second pass: cells into the table; flat or hash, one is NULL. */
+/* counts of two codes into the table; flat or, where that is NULL, hash */
+static inline void
+add_to_table(const Part *row, const Part *col, uint32 rcode, uint32 ccode,
+			 int64 trials, int64 failures, uint64 ncols, Counts *flat,
+			 Hash *hash)
+{
+	for (uint64 i = row->offsets[rcode]; i < row->offsets[rcode + 1]; i++)
+		for (uint64 j = col->offsets[ccode]; j < col->offsets[ccode + 1]; j++)
+		{
+			uint64	key = row->items[i] * ncols + col->items[j];
+			Counts *counts = flat ? &flat[key] : hash_counts(hash, key + 1);
+
+			counts->trials += trials;
+			counts->failures += failures;
+		}
+}
+
+/* Second pass. */
 static void
 fill(FpScan *scan, const FpText *check, const Part *row, const Part *col,
 	 uint64 ncols, Counts *flat, Hash *hash)
 {
-	while (next_cells(scan, check))
+	fp_scan_rewind(scan);
+	while (fp_scan_next_of(scan, check))
 		for (uint32 n = 0; n < scan->n; n++)
-		{
-			uint32 rcode = scan->codes[0][n];
-			uint32 ccode = scan->codes[1][n];
+			add_to_table(row, col, scan->codes[0][n], scan->codes[1][n],
+						 scan->trials[n], scan->failures[n], ncols, flat,
+						 hash);
+}
 
-			for (uint64 i = row->offsets[rcode]; i < row->offsets[rcode + 1];
-				 i++)
-				for (uint64 j = col->offsets[ccode];
-					 j < col->offsets[ccode + 1]; j++)
-				{
-					uint64	key = row->items[i] * ncols + col->items[j];
-					Counts *counts =
-						flat ? &flat[key] : hash_counts(hash, key + 1);
+/* a dimension against itself: from the sums per set */
+static void
+fill_from_sets(const Part *row, const Part *col, uint64 ncols, Counts *flat,
+			   Hash *hash)
+{
+	for (uint32 code = 1; code <= row->ncodes; code++)
+	{
+		const Counts *counts = &row->by_code[code];
 
-					counts->trials += scan->trials[n];
-					counts->failures += scan->failures[n];
-				}
-		}
+		if (code % CHECK_EVERY == 0)
+			FP_CHECK_INTERRUPTS();
+		if (counts->trials > 0)
+			add_to_table(row, col, code, code, counts->trials,
+						 counts->failures, ncols, flat, hash);
+	}
 }
 
 static void
@@ -588,6 +739,7 @@ fp_crosstab(FpArena arena, FpScan *const *scans, int nscans,
 	uint64		n = 0;
 	Counts	   *flat = NULL;
 	Hash		hash = {0};
+	Grid		grid = {0};
 	bool		known[2] = {false, false};
 
 	for (int i = 0; i < nscans; i++)
@@ -608,8 +760,40 @@ fp_crosstab(FpArena arena, FpScan *const *scans, int nscans,
 	check_spec(rwork.dim, row);
 	check_spec(cwork.dim, col);
 
+	grid.nrows = grid_places(rwork.dim);
+	grid.ncols = grid_places(cwork.dim);
+	nslots = (uint64) grid.nrows * grid.ncols;
+	if (!table->one_dim && nslots <= GRID_SLOTS)
+		grid.slots = fp_alloc0_array(scratch, Counts, nslots);
 	for (int i = 0; i < nscans; i++)
-		add_up(scans[i], check, &rwork.parts[i], &cwork.parts[i], table);
+	{
+		Part *r = &rwork.parts[i];
+		Part *c = &cwork.parts[i];
+
+		if (grid.slots)
+		{
+			map_to_grid(scratch, rwork.dim, grid.ncols, r);
+			map_to_grid(scratch, cwork.dim, 1, c);
+			add_to_grid(scans[i], check, r, c, &grid, table);
+			continue;
+		}
+		begin_sums(scratch, r);
+		if (table->one_dim)
+			c->by_code = r->by_code;
+		else
+			begin_sums(scratch, c);
+		add_up(scans[i], check, r, c, table);
+	}
+	if (grid.slots)
+	{
+		values_of_grid(scratch, &grid, true, &rwork, cwork.dim);
+		values_of_grid(scratch, &grid, false, &cwork, rwork.dim);
+	}
+	else
+	{
+		add_values(scratch, &rwork);
+		add_values(scratch, &cwork);
+	}
 	make_axis(arena, scratch, row, &rwork, &table->row);
 	make_axis(arena, scratch, col, &cwork, &table->col);
 
@@ -622,11 +806,19 @@ fp_crosstab(FpArena arena, FpScan *const *scans, int nscans,
 		hash.mask = 1023;
 		hash.slots = fp_alloc0_array(scratch, Slot, hash.mask + 1);
 	}
-	for (int i = 0; i < nscans; i++)
+	if (grid.slots)
+		fill_from_grid(&grid, &rwork, &cwork, table->col.nmembers, flat);
+	for (int i = 0; !grid.slots && i < nscans; i++)
 	{
-		fp_scan_rewind(scans[i]);
-		fill(scans[i], check, &rwork.parts[i], &cwork.parts[i],
-			 table->col.nmembers, flat, &hash);
+		Part *r = &rwork.parts[i];
+		Part *c = &cwork.parts[i];
+
+		map_codes(scratch, &rwork, r);
+		map_codes(scratch, &cwork, c);
+		if (table->one_dim)
+			fill_from_sets(r, c, table->col.nmembers, flat, &hash);
+		else
+			fill(scans[i], check, r, c, table->col.nmembers, flat, &hash);
 	}
 
 	if (flat)

@@ -86,7 +86,7 @@ typedef struct FpCrosstab
 
 /*
  * Cross-tabulates the dimensions that scans tell, the first one as rows, of
- * the cells that they let pass; each is read twice.  check: whose failures are
+ * the cells that they let pass; each is read once or twice.  check: whose failures are
  * then the failures, which needs scans that tell checks, or NULL for "failed".
  * The result lies in arena, and refers to the texts of the cubes.  NULL where
  * none of the cubes has the one dimension, or none the other.

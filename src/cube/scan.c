@@ -3,6 +3,11 @@
  * scan.c
  *		The cells of a cube that meet conditions, some hundred at a time.
  *
+ * Of a cube as it is stored, a block of cells is read column by column, each in
+ * a loop of its own that takes eight bytes at once where it can: first those
+ * that conditions are on, then, unless no cell of the block is left, the
+ * counts, and of the cells that are left the columns that are told.
+ *
  * All that it needs lies in the caller's arena.  Takes no locks.
  *
  * Copyright (c) 2026, the failpat authors
@@ -33,25 +38,72 @@ open_column(const FpPackedCube *packed, int d)
 	return column;
 }
 
-static inline uint32
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define WORDS_AT_ONCE true
+#else
+#define WORDS_AT_ONCE false
+#endif
+
+/* eight bytes, the lowest first */
+static inline uint64
+get_word(const uint8 *from)
+{
+	uint64 word;
+
+	memcpy(&word, from, 8);
+	return word;
+}
+
+/* one code, anywhere */
+static uint32
 get_code(const FpColumn *column, const uint8 *end, uint64 cell)
 {
 	uint64		 bit = cell * column->bits;
 	const uint8 *from = column->at + (bit >> 3);
 	uint64		 word = 0;
-	uint32		 code;
 
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	if (likely(end - from >= 8))
-		memcpy(&word, from, 8);
+	for (int i = 0; i < 8 && from + i < end; i++)
+		word |= (uint64) from[i] << (8 * i);
+	return (uint32) (word >> (bit & 7) & column->mask);
+}
+
+/*
+ * The codes of some cells of a block that begins at a cell: of all n, or of
+ * those that picked numbers.
+ */
+static void
+get_codes(const FpColumn *column, const uint8 *end, uint64 first,
+		  const uint16 *picked, uint32 n, uint32 *codes)
+{
+	uint64		 last = first + (picked ? FP_SCAN_CELLS : n);
+	const uint8 *at = column->at;
+	uint64		 bits = column->bits;
+	uint64		 mask = column->mask;
+	uint32		 most = 0;
+
+	if (!WORDS_AT_ONCE || end - at < (ptrdiff_t) (last * bits >> 3) + 8)
+		for (uint32 i = 0; i < n; i++)
+			codes[i] = get_code(column, end, first + (picked ? picked[i] : i));
+	else if (picked)
+		for (uint32 i = 0; i < n; i++)
+		{
+			uint64 bit = (first + picked[i]) * bits;
+
+			codes[i] =
+				(uint32) (get_word(at + (bit >> 3)) >> (bit & 7) & mask);
+		}
 	else
-#endif
-		for (int i = 0; i < 8 && from + i < end; i++)
-			word |= (uint64) from[i] << (8 * i);
-	code = (uint32) (word >> (bit & 7) & column->mask);
-	if (unlikely(code > column->max))
+		for (uint32 i = 0; i < n; i++)
+		{
+			uint64 bit = (first + i) * bits;
+
+			codes[i] =
+				(uint32) (get_word(at + (bit >> 3)) >> (bit & 7) & mask);
+		}
+	for (uint32 i = 0; i < n; i++)
+		most = Max(most, codes[i]);
+	if (unlikely(most > column->max))
 		corrupt();
-	return code;
 }
 
 static inline uint64
@@ -79,17 +131,53 @@ get_varint(const uint8 **at, const uint8 *end)
 	corrupt();
 }
 
+/*
+ * n varints.  Mostly they take a byte, some two; so eight of a byte are taken
+ * at once, and whether one takes one byte or two is not branched upon.
+ */
+static const uint8 *
+get_varints(const uint8 *at, const uint8 *end, uint32 n, uint64 *values)
+{
+	uint32 i = 0;
+
+	while (n - i >= 8 && end - at >= 16)
+	{
+		if ((get_word(at) & UINT64CONST(0x8080808080808080)) == 0)
+		{
+			for (int k = 0; k < 8; k++)
+				values[i + k] = at[k];
+			at += 8;
+			i += 8;
+			continue;
+		}
+		for (int k = 0; k < 8; k++, i++)
+		{
+			uint64 low = at[0];
+			uint64 two = low >> 7;
+			uint64 high = at[1] & -two;
+
+			if (unlikely(high >= 0x80))
+			{
+				values[i++] = get_varint(&at, end);
+				break;
+			}
+			values[i] = (low & 0x7f) | high << 7;
+			at += 1 + two;
+		}
+	}
+	for (; i < n; i++)
+		values[i] = get_varint(&at, end);
+	return at;
+}
+
 /* pass over n varints: as many bytes that end one */
 static const uint8 *
 skip_varints(const uint8 *at, const uint8 *end, uint64 n)
 {
 	while (n >= 8 && end - at >= 8)
 	{
-		uint64 word;
-
-		memcpy(&word, at, 8);
 		n -= 8 - (uint64) __builtin_popcountll(
-					 word & UINT64CONST(0x8080808080808080));
+					 get_word(at) & UINT64CONST(0x8080808080808080));
 		at += 8;
 	}
 	for (; n > 0; at++)
@@ -197,9 +285,12 @@ fp_scan_rewind(FpScan *scan)
 
 /* --- cells ------------------------------------------------------------- */
 
-/* the checks of a cell that failed so often; kept where it is to be told */
+/*
+ * The checks of a cell that failed so often; kept, where it is to be told, as
+ * those of cell number k of those at hand.
+ */
 static void
-read_checks(FpScan *scan, int64 failures, bool keep)
+read_checks(FpScan *scan, int64 failures, uint32 k, bool keep)
 {
 	const uint8 *end = scan->packed->end;
 	uint64		 entries = get_varint(&scan->checks_at, end);
@@ -219,44 +310,95 @@ read_checks(FpScan *scan, int64 failures, bool keep)
 		of_check = get_varint(&scan->checks_at, end);
 		if (check >= scan->cube->nchecks || of_check >= (uint64) failures)
 			corrupt();
-		scan->entry_cells[scan->nentries] = scan->n;
+		scan->entry_cells[scan->nentries] = k;
 		scan->entry_checks[scan->nentries] = (uint32) check;
 		scan->entry_failures[scan->nentries++] = (int64) of_check + 1;
 	}
 }
 
+/* which cells of a block meet all conditions, in order; returns how many */
+static uint32
+pick(FpScan *scan, uint32 n, uint16 *picked)
+{
+	uint32 codes[FP_SCAN_CELLS];
+	uint32 left = 0;
+
+	for (int f = 0; f < scan->nfilters; f++)
+	{
+		const FpFilter *filter = &scan->filters[f];
+		const bool	   *meets = filter->meets;
+		uint32			before = f == 0 ? n : left;
+
+		get_codes(&filter->column, scan->packed->end, scan->next,
+				  f == 0 ? NULL : picked, before, codes);
+		left = 0;
+		/* written always, so that nothing is branched upon */
+		for (uint32 i = 0; i < before; i++)
+		{
+			picked[left] = f == 0 ? (uint16) i : picked[i];
+			left += meets[codes[i]];
+		}
+		if (left == 0)
+			break;
+	}
+	return left;
+}
+
+/* The next block of cells. */
 static void
 next_packed(FpScan *scan)
 {
 	const uint8 *end = scan->packed->end;
-	uint64		 ncells = scan->cube->ncells;
+	uint32	n = (uint32) Min(FP_SCAN_CELLS, scan->cube->ncells - scan->next);
+	uint32	left = n;
+	uint16	picked[FP_SCAN_CELLS];
+	bool	all = scan->nfilters == 0;
+	uint64 *trials = (uint64 *) scan->trials;
+	uint64 *failures = (uint64 *) scan->failures;
 
-	for (; scan->next < ncells && scan->n < FP_SCAN_CELLS; scan->next++)
+	FP_CHECK_INTERRUPTS();
+	if (!all)
+		left = pick(scan, n, picked);
+	if (left == 0 && !scan->checks)
 	{
-		uint64 trials = get_varint(&scan->trials_at, end);
-		uint64 failures = get_varint(&scan->failures_at, end);
-		bool   meets = true;
-
-		if ((scan->next & 0x1fff) == 0)
-			FP_CHECK_INTERRUPTS();
-		/* what is stored is one less */
-		if (trials >= PG_INT64_MAX || failures > trials + 1 ||
-			pg_add_s64_overflow(scan->total, (int64) trials + 1, &scan->total))
-			corrupt();
-		for (int i = 0; i < scan->nfilters && meets; i++)
-			meets = scan->filters[i].meets[get_code(&scan->filters[i].column,
-													end, scan->next)];
-		if (scan->checks && failures > 0)
-			read_checks(scan, (int64) failures, meets);
-		if (!meets)
-			continue;
-		for (int i = 0; i < FP_SCAN_DIMS; i++)
-			if (scan->dims[i])
-				scan->codes[i][scan->n] =
-					get_code(&scan->columns[i], end, scan->next);
-		scan->trials[scan->n] = (int64) trials + 1;
-		scan->failures[scan->n++] = (int64) failures;
+		scan->trials_at = skip_varints(scan->trials_at, end, n);
+		scan->failures_at = skip_varints(scan->failures_at, end, n);
+		scan->next += n;
+		return;
 	}
+	scan->trials_at = get_varints(scan->trials_at, end, n, trials);
+	scan->failures_at = get_varints(scan->failures_at, end, n, failures);
+	for (uint32 i = 0; i < n; i++)
+	{
+		/* what is stored is one less */
+		trials[i]++;
+		if (trials[i] - 1 >= PG_INT64_MAX || failures[i] > trials[i] ||
+			pg_add_s64_overflow(scan->total, (int64) trials[i], &scan->total))
+			corrupt();
+	}
+	if (scan->checks)
+		for (uint32 i = 0, k = 0; i < n; i++)
+		{
+			bool meets = all || (k < left && picked[k] == i);
+
+			if (failures[i] > 0)
+				read_checks(scan, (int64) failures[i], k, meets);
+			k += meets;
+		}
+	if (!all)
+		for (uint32 k = 0; k < left; k++)
+		{
+			trials[k] = trials[picked[k]];
+			failures[k] = failures[picked[k]];
+		}
+	for (int d = 0; d < FP_SCAN_DIMS; d++)
+		if (d > 0 && scan->dims[d] == scan->dims[0])
+			memcpy(scan->codes[d], scan->codes[0], left * sizeof(uint32));
+		else if (scan->dims[d])
+			get_codes(&scan->columns[d], end, scan->next, all ? NULL : picked,
+					  left, scan->codes[d]);
+	scan->next += n;
+	scan->n = left;
 }
 
 static void
@@ -295,9 +437,42 @@ fp_scan_next(FpScan *scan)
 {
 	scan->n = 0;
 	scan->nentries = 0;
-	if (scan->packed)
-		next_packed(scan);
-	else
+	if (!scan->packed)
 		next_in_memory(scan);
+	while (scan->packed && scan->n == 0 && scan->next < scan->cube->ncells)
+	{
+		scan->nentries = 0;
+		next_packed(scan);
+	}
 	return scan->n > 0;
+}
+
+/* code of a check in a cube, or the number of checks where it never failed */
+static uint32
+find_check(const FpCube *cube, const FpText *check)
+{
+	uint32 c = 0;
+
+	while (c < cube->nchecks &&
+		   (cube->checks[c].len != check->len ||
+			memcmp(cube->checks[c].data, check->data, check->len) != 0))
+		c++;
+	return c;
+}
+
+bool
+fp_scan_next_of(FpScan *scan, const FpText *check)
+{
+	uint32 code;
+
+	if (!fp_scan_next(scan))
+		return false;
+	if (!check)
+		return true;
+	memset(scan->failures, 0, scan->n * sizeof(int64));
+	code = find_check(scan->cube, check);
+	for (uint32 e = 0; e < scan->nentries; e++)
+		if (scan->entry_checks[e] == code)
+			scan->failures[scan->entry_cells[e]] = scan->entry_failures[e];
+	return true;
 }

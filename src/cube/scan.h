@@ -87,6 +87,12 @@ extern FpScan *fp_scan_packed(FpArena arena, const FpPackedCube *packed,
 /* the next cells; false where there are none left */
 extern bool fp_scan_next(FpScan *scan);
 
+/*
+ * The same; failures are those of a check, if one is given, which needs a scan
+ * that tells checks.
+ */
+extern bool fp_scan_next_of(FpScan *scan, const FpText *check);
+
 /* begin anew */
 extern void fp_scan_rewind(FpScan *scan);
 

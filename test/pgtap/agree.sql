@@ -1,6 +1,6 @@
 -- Cells of heatmaps and what lies behind them, over random histories and random
 -- questions: each cell counts what a query over the observations counts, and
--- fp_drilldown shows as many, refreshed or not.
+-- fp_drilldown shows as many, refreshed or not; and so do the days of a trend.
 \set QUIET 1
 \set ON_ERROR_STOP 1
 \pset format unaligned
@@ -11,7 +11,7 @@ CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET search_path = failpat, public, tap;
 SET timezone = 'UTC';
-SELECT plan(13);
+SELECT plan(18);
 
 CREATE TABLE runs (id integer PRIMARY KEY, at timestamptz, failed boolean, checks text[], w text, lora text[], ch text, pos integer, strength numeric, tag text[]);
 CREATE VIEW seen AS SELECT id AS source_key, 'r' || id AS obs_key, at AS observed_at, failed, checks AS failed_checks, w, lora, ch, pos, strength, tag FROM runs;
@@ -108,13 +108,26 @@ CREATE FUNCTION drilled(OUT cells bigint, OUT wrong bigint) LANGUAGE sql AS $$
     -- a cell of a dimension that the filter speaks of has two conditions on it
     WHERE NOT q.filter ?| ARRAY[q.row_dim, q.col_dim]
 $$;
+CREATE FUNCTION by_day(OUT days bigint, OUT wrong bigint) LANGUAGE sql AS $$
+    SELECT count(*), count(*) FILTER (WHERE (x.trials, x.failures) IS DISTINCT FROM (x.hand_trials, x.hand_failures))
+    FROM questions q
+    CROSS JOIN LATERAL (
+        SELECT t.trials, t.failures, g.trials AS hand_trials, g.failures AS hand_failures
+        FROM (SELECT b.bucket, sum(b.trials) AS trials, sum(b.failures) AS failures
+              FROM fp_bucket_counts('runs', q.filter, NULL, q.since, q.until, '1 day', q."check") b GROUP BY 1) t
+        FULL JOIN (SELECT date_trunc('day', u.at, 'Europe/Berlin') AS bucket, count(*) AS trials,
+                          count(*) FILTER (WHERE u.failed AND (q."check" IS NULL OR q."check" = ANY (u.checks))) AS failures
+                   FROM runs u WHERE u.at >= q.since AND u.at < q.until AND meets(u, q.filter) GROUP BY 1) g USING (bucket)) x
+$$;
 CREATE FUNCTION agree(what text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
     h record := by_hand();
     d record := drilled();
+    t record := by_day();
 BEGIN
     RETURN NEXT ok(h.cells > 1000 AND h.wrong = 0, format('%s: %s cells, %s not as counted by hand %s', what, h.cells, h.wrong, h.example));
     RETURN NEXT ok(d.cells > 100 AND d.wrong = 0, format('%s: %s cells drilled into, %s with another number behind them', what, d.cells, d.wrong));
+    RETURN NEXT ok(t.days > 300 AND t.wrong = 0, format('%s: %s days, %s not as counted by hand', what, t.days, t.wrong));
 END $$;
 
 SELECT setseed(0.4) \g /dev/null
