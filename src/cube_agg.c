@@ -714,7 +714,7 @@ row_checks(FpCubeBuilder *builder, Datum datum, int64 failures, uint32 *checks,
 }
 
 static inline Datum
-accumulate(FunctionCallInfo fcinfo, bool counted, bool json)
+accumulate(FunctionCallInfo fcinfo, bool counted, bool json, bool with_job)
 {
 	int			  dims_arg = counted ? 3 : 2;
 	int			  checks_arg = dims_arg + 3;
@@ -765,6 +765,17 @@ accumulate(FunctionCallInfo fcinfo, bool counted, bool json)
 		record_codes(get_source(fcinfo, dims_arg + 1), builder,
 					 PG_GETARG_HEAPTUPLEHEADER(dims_arg), codes);
 
+	/* as if dims had it */
+	if (with_job && !PG_ARGISNULL(checks_arg + 1))
+	{
+		text *job = PG_GETARG_TEXT_PP(checks_arg + 1);
+		int	  d = fp_builder_dim(builder, "job", 3, FP_STRATUM);
+
+		builder->sorted = true;
+		codes[d] =
+			text_code(builder, d, VARDATA_ANY(job), VARSIZE_ANY_EXHDR(job));
+	}
+
 	if (failures > 0 && PG_NARGS() > checks_arg && !PG_ARGISNULL(checks_arg))
 	{
 		uint32 checks[FP_MAX_CHECKS];
@@ -797,7 +808,7 @@ PG_FUNCTION_INFO_V1(failpat_cube_accum_record);
 Datum
 failpat_cube_accum_record(PG_FUNCTION_ARGS)
 {
-	return accumulate(fcinfo, false, false);
+	return accumulate(fcinfo, false, false, false);
 }
 
 /* failure_cube_accum(state, failed boolean, dims jsonb, ...) */
@@ -805,7 +816,7 @@ PG_FUNCTION_INFO_V1(failpat_cube_accum_jsonb);
 Datum
 failpat_cube_accum_jsonb(PG_FUNCTION_ARGS)
 {
-	return accumulate(fcinfo, false, true);
+	return accumulate(fcinfo, false, true, false);
 }
 
 /* failure_cube_accum(state, failures bigint, trials bigint, dims record, ...) */
@@ -813,7 +824,7 @@ PG_FUNCTION_INFO_V1(failpat_cube_accum_counts_record);
 Datum
 failpat_cube_accum_counts_record(PG_FUNCTION_ARGS)
 {
-	return accumulate(fcinfo, true, false);
+	return accumulate(fcinfo, true, false, false);
 }
 
 /* failure_cube_accum(state, failures bigint, trials bigint, dims jsonb, ...) */
@@ -821,7 +832,15 @@ PG_FUNCTION_INFO_V1(failpat_cube_accum_counts_jsonb);
 Datum
 failpat_cube_accum_counts_jsonb(PG_FUNCTION_ARGS)
 {
-	return accumulate(fcinfo, true, true);
+	return accumulate(fcinfo, true, true, false);
+}
+
+/* fp_bucket_cube_accum(state, failed, dims jsonb, ..., checks, job text) */
+PG_FUNCTION_INFO_V1(failpat_bucket_cube_accum);
+Datum
+failpat_bucket_cube_accum(PG_FUNCTION_ARGS)
+{
+	return accumulate(fcinfo, false, true, true);
 }
 
 /*

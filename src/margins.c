@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * margins.c
- *		fp_cube_pairs, fp_cube_part: cubes with less in them.
+ *		fp_cube_pairs, fp_cube_part: cubes with less in them;
+ *		fp_cube_dim_names.
  *
  * A heatmap needs two dimensions of a cube only.  Kept beside the cube of each
  * time bucket, its pairs make a heatmap of a long window a matter of reading
@@ -32,20 +33,28 @@ PG_FUNCTION_INFO_V1(failpat_cube_pairs);
 Datum
 failpat_cube_pairs(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext  cx = CurrentMemoryContext;
-	MemoryContext  pair_cx;
-	FpCube		  *cube;
+	ReturnSetInfo  *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext	cx = CurrentMemoryContext;
+	MemoryContext	pair_cx;
+	FpPackedCube	packed;
+	struct varlena *bytes;
+	bool			from_bytes;
+	FpCube		   *cube = NULL;
+	const FpCube   *head;
 
 	InitMaterializedSRF(fcinfo, 0);
-	cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), cx);
+	from_bytes = failpat_cube_open(PG_GETARG_DATUM(0), cx, &packed, &bytes);
+	if (!from_bytes)
+		cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), cx);
+	head = from_bytes ? packed.head : cube;
 	pair_cx =
 		AllocSetContextCreate(cx, "failpat pair", ALLOCSET_DEFAULT_SIZES);
-	for (int a = 0; a < cube->ndims; a++)
-		for (int b = 0; b < cube->ndims; b++)
+	for (int a = 0; a < head->ndims; a++)
+		for (int b = 0; b < head->ndims; b++)
 		{
-			const FpDim *row = &cube->dims[a];
-			const FpDim *col = &cube->dims[b];
+			const FpDim *row = &head->dims[a];
+			const FpDim *col = &head->dims[b];
+			FpCube		*part = NULL;
 			int			 pair[2] = {a, b};
 			Datum		 values[3];
 			bool		 nulls[3] = {false};
@@ -58,15 +67,45 @@ failpat_cube_pairs(PG_FUNCTION_ARGS)
 			MemoryContextSwitchTo(pair_cx);
 			values[0] = CStringGetTextDatum(row->name.data);
 			values[1] = CStringGetTextDatum(col->name.data);
-			values[2] = failpat_cube_to_datum(fp_cube_project(pair_cx, cube,
-															  NULL, pair, 2),
-											  pair_cx);
+			if (from_bytes)
+				part = fp_cube_part(pair_cx, &packed, NULL, 0, pair, 2);
+			if (part == NULL)
+			{
+				if (cube == NULL)
+					cube = failpat_cube_from_datum(PG_GETARG_DATUM(0), cx);
+				part = fp_cube_project(pair_cx, cube, NULL, pair, 2);
+			}
+			values[2] = failpat_cube_to_datum(part, pair_cx);
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
 								 nulls);
 			MemoryContextSwitchTo(cx);
 			MemoryContextReset(pair_cx);
 		}
 	return (Datum) 0;
+}
+
+/* fp_cube_dim_names(cube): those of its dimensions that are no strata */
+PG_FUNCTION_INFO_V1(failpat_cube_dim_names);
+Datum
+failpat_cube_dim_names(PG_FUNCTION_ARGS)
+{
+	FpPackedCube	packed;
+	struct varlena *bytes;
+	const FpCube   *head;
+	Datum			names[FP_MAX_DIMS];
+	int				n = 0;
+
+	if (failpat_cube_open(PG_GETARG_DATUM(0), CurrentMemoryContext, &packed,
+						  &bytes))
+		head = packed.head;
+	else
+		head =
+			failpat_cube_from_datum(PG_GETARG_DATUM(0), CurrentMemoryContext);
+	for (int d = 0; d < head->ndims; d++)
+		if (head->dims[d].kind != FP_STRATUM)
+			names[n++] = CStringGetTextDatum(head->dims[d].name.data);
+	PG_RETURN_ARRAYTYPE_P(
+		construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 Jsonb *

@@ -129,6 +129,9 @@ failpat_bucket_start(Datum at, Interval *width, text *zone)
 {
 	Timestamp local;
 	Timestamp origin = (Timestamp) 366 * USECS_PER_DAY; /* 2001-01-01 */
+	/* there both kinds of timestamps are the same number */
+	bool utc = VARSIZE_ANY_EXHDR(zone) == 3 &&
+			   memcmp(VARDATA_ANY(zone), "UTC", 3) == 0;
 
 	if (width->month == 0 && width->day == 0 && width->time > 0)
 	{
@@ -139,8 +142,10 @@ failpat_bucket_start(Datum at, Interval *width, text *zone)
 		return DirectFunctionCall3(timestamptz_bin, IntervalPGetDatum(width),
 								   at, TimestampTzGetDatum(zero));
 	}
-	local = DatumGetTimestamp(
-		DirectFunctionCall2(timestamptz_zone, PointerGetDatum(zone), at));
+	local = utc ? (Timestamp) DatumGetTimestampTz(at)
+				: DatumGetTimestamp(DirectFunctionCall2(timestamptz_zone,
+														PointerGetDatum(zone),
+														at));
 	if (TIMESTAMP_NOT_FINITE(local))
 		return at;
 	if (width->month == 0 && width->day > 0 && width->time == 0)
@@ -179,7 +184,9 @@ failpat_bucket_start(Datum at, Interval *width, text *zone)
 				 errmsg("bucket width must be positive, and of months, days "
 						"or a time alone"),
 				 errhint("For example 1 hour, 1 day, 7 days, 1 month.")));
-	return TimestampTzGetDatum(first_of_local(local, zone));
+	return TimestampTzGetDatum(utc && IS_VALID_TIMESTAMP(local)
+								   ? (TimestampTz) local
+								   : first_of_local(local, zone));
 }
 
 /* fp_bucket(at timestamptz, width interval, zone text) */

@@ -21,6 +21,20 @@ COMMENT ON COLUMN fp_cubes.refreshed_at IS 'when it was counted';
 COMMENT ON COLUMN fp_cubes.failures IS 'how many of them failed; NULL: not counted, so fp_status counts the observations';
 COMMENT ON COLUMN fp_cubes.rows IS 'where in time the observations of each value are, for fp_drilldown; NULL: it reads them all';
 
+CREATE FUNCTION fp_bucket_cube_accum(state failure_cube, failed boolean, dims jsonb, ordinal text[], strata text[], checks text[], job text)
+    RETURNS failure_cube
+    LANGUAGE c STABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'failpat_bucket_cube_accum';
+COMMENT ON FUNCTION fp_bucket_cube_accum(failure_cube, boolean, jsonb, text[], text[], text[], text) IS 'transition of fp_bucket_cube';
+
+CREATE AGGREGATE fp_bucket_cube(failed boolean, dims jsonb, ordinal text[], strata text[], checks text[], job text) (
+    SFUNC = fp_bucket_cube_accum, STYPE = failure_cube, SSPACE = 16384,
+    COMBINEFUNC = failure_cube_combine, FINALFUNC = failure_cube_final,
+    FINALFUNC_MODIFY = READ_ONLY, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE fp_bucket_cube(boolean, jsonb, text[], text[], text[], text) IS
+    'failure_cube of dims with a stratum job more, where that is not NULL';
+
 CREATE FUNCTION fp_row_index_accum(internal, observed_at timestamptz, failed boolean, failed_checks text[], dims jsonb, ordinal text[])
     RETURNS internal
     LANGUAGE c IMMUTABLE PARALLEL SAFE
@@ -534,9 +548,8 @@ BEGIN
         PERFORM fp_show_progress('counting', before + ncounted, before + cardinality(buckets) + rest);
         ncounted := ncounted + 1;
         ends := fp_bucket_end(b, src.bucket, src.bucket_zone);
-        SELECT failure_cube(o.failed,
-                            CASE WHEN src.cluster AND o.job IS NOT NULL THEN o.dims || jsonb_build_object('job', o.job) ELSE o.dims END,
-                            ordinals, CASE WHEN src.cluster THEN '{job}'::text[] ELSE '{}' END, o.failed_checks),
+        SELECT fp_bucket_cube(o.failed, o.dims, ordinals, CASE WHEN src.cluster THEN '{job}'::text[] ELSE '{}' END,
+                              o.failed_checks, CASE WHEN src.cluster THEN o.job END),
                count(*), count(*) FILTER (WHERE o.failed), fp_row_index(o.observed_at, o.failed, o.failed_checks, o.dims, ordinals)
         INTO made, counted, failed, places
         FROM fp_observations o

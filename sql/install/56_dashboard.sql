@@ -25,6 +25,12 @@ CREATE FUNCTION fp_cube_pairs(cube failure_cube, OUT row_dim text, OUT col_dim t
 COMMENT ON FUNCTION fp_cube_pairs(failure_cube) IS
     'the cubes of all pairs of dimensions of a cube, but strata; the names of a pair in byte order';
 
+CREATE FUNCTION fp_cube_dim_names(cube failure_cube)
+    RETURNS text[]
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'failpat_cube_dim_names';
+COMMENT ON FUNCTION fp_cube_dim_names(failure_cube) IS 'the dimensions of a cube, but strata, in the order that it has them in';
+
 CREATE FUNCTION fp_cube_part(cube failure_cube, conditions jsonb, dims text[])
     RETURNS failure_cube
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -37,15 +43,19 @@ CREATE FUNCTION fp_keep_margins()
     LANGUAGE plpgsql
     SET search_path FROM CURRENT
 AS $fn$
+DECLARE
+    -- the cube itself says what dimensions there are: a restore loads fp_cubes
+    -- before fp_dimensions
+    before text[] := CASE WHEN TG_OP <> 'INSERT' THEN fp_cube_dim_names(OLD.cube) END;
+    now_is text[] := CASE WHEN TG_OP <> 'DELETE' THEN fp_cube_dim_names(NEW.cube) END;
 BEGIN
-    IF TG_OP <> 'INSERT' THEN
-        DELETE FROM fp_margins m USING fp_cube_dims(OLD.cube) a, fp_cube_dims(OLD.cube) b
+    -- of the same bucket with the same dimensions, all are written anew below
+    IF TG_OP = 'DELETE'
+       OR TG_OP = 'UPDATE' AND (before, OLD.source, OLD.bucket) IS DISTINCT FROM (now_is, NEW.source, NEW.bucket) THEN
+        DELETE FROM fp_margins m USING unnest(before) a (name), unnest(before) b (name)
         WHERE m.source = OLD.source AND m.row_dim = a.name AND m.col_dim = b.name AND m.bucket = OLD.bucket;
     END IF;
-    -- the cube itself says how many dimensions there are: a restore loads
-    -- fp_cubes before fp_dimensions
-    IF TG_OP <> 'DELETE'
-       AND (SELECT count(*) FROM fp_cube_dims(NEW.cube) d WHERE d.kind <> 'stratum') BETWEEN 2 AND 10 THEN
+    IF cardinality(now_is) BETWEEN 2 AND 10 THEN
         INSERT INTO fp_margins AS m
         SELECT NEW.source, p.row_dim, p.col_dim, NEW.bucket, p.pair FROM fp_cube_pairs(NEW.cube) p
         ON CONFLICT (source, row_dim, col_dim, bucket) DO UPDATE SET cube = EXCLUDED.cube;

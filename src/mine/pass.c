@@ -149,9 +149,9 @@ list_reserve(FpPass *pass, FpRowList *list, uint64 n)
 }
 
 /* the rows of list, the parent's, that lie in a frequent context of child */
-void
-fp_pass_extend(FpPass *pass, const FpRowList *list, const FpNode *child,
-			   FpRowList *out)
+static void
+extend(FpPass *pass, const FpRowList *list, const FpNode *child,
+	   FpRowList *out)
 {
 	const FpTally *tally = pass->tally;
 	const FpSlot  *slot = &tally->slots[child->slot];
@@ -294,7 +294,7 @@ fp_pass_walk(FpPass *pass, FpNode *node)
 		if (child->wanted && list->n > 0)
 		{
 			FP_CHECK_INTERRUPTS();
-			fp_pass_extend(pass, list, child, &pass->lists[node->depth + 1]);
+			extend(pass, list, child, &pass->lists[node->depth + 1]);
 			fp_pass_walk(pass, child);
 		}
 }

@@ -69,10 +69,6 @@ extern void fp_pass_start_block(FpPass *pass, uint64 first, uint32 nrows);
 /* fills the tables of node and of all wanted nodes below it */
 extern void fp_pass_walk(FpPass *pass, FpNode *node);
 
-/* the rows of list, the parent's, that lie in a frequent context of child */
-extern void fp_pass_extend(FpPass *pass, const FpRowList *list,
-						   const FpNode *child, FpRowList *out);
-
 /* forgets what was wanted at and below node */
 extern void fp_pass_end(FpNode *node);
 

@@ -3,6 +3,10 @@
  * rows.c
  *		The cells that combinations cover, for many of them in one pass.
  *
+ * Block by block, each code that a combination asks for gets a bit for each
+ * cell of the block that has it, and each bin of an axis one for each cell that
+ * has it or a lower one; what a combination covers is the intersection.
+ *
  * Memory: the lists lie in the arena given, the rest in a child of the
  * tally's.  No locks.
  *
@@ -10,76 +14,216 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "mine/pass.h"
+#include "mine/counthash.h"
 
-/* Is the row of the block in the bounds of the probe's axes? */
-static bool
-in_bounds(const FpPass *pass, const FpProbe *probe, uint32 row)
+/* Cells of a block, and words of as many bits. */
+#define BLOCK_ROWS 8192
+#define WORDS (BLOCK_ROWS / 64)
+
+typedef struct Bits
 {
-	const FpTally *tally = pass->tally;
+	uint64 some[WORDS / 64]; /* which words are not 0 */
+	uint64 word[WORDS];
+} Bits;
 
-	for (int a = 0; a < probe->naxes; a++)
-	{
-		uint32 bin = pass->columns[tally->nslots + probe->axes[a]][row];
-
-		if (bin < probe->low[a] || bin > probe->high[a])
-			return false;
-	}
-	return true;
-}
-
-static bool
-holds_code(const FpPass *pass, int s, uint32 code, uint32 row)
+/* What a combination asks for: all of these, and none of those. */
+typedef struct Sources
 {
-	const FpSlot *slot = &pass->tally->slots[s];
-	uint32		  set;
+	int			n;
+	int			nnot;
+	const Bits *bits[FP_MAX_ARITY + FP_MAX_AXES_AT_ONCE];
+	const Bits *none[FP_MAX_AXES_AT_ONCE];
+} Sources;
 
-	if (slot->kind == FP_COND_VALUE)
-		return pass->columns[s][row] == code;
-	set = pass->tally->cube->codes[slot->dim][pass->first + row];
-	if (set == 0)
-		return false;
-	for (uint64 m = slot->offsets[set]; m < slot->offsets[set + 1]; m++)
-		if (slot->lists[m] == code)
-			return true;
-	return false;
-}
-
-typedef struct NodeProbes
+typedef struct Finder
 {
-	uint32			  *head; /* by context: first probe + 1 */
-	FpNode			  *node;
-	struct NodeProbes *next;
-} NodeProbes;
+	FpTally *tally;
+	uint32	*place[FP_MAX_SLOTS]; /* by slot, code: its number + 1, or 0 */
+	uint32	 nplaces;
+	uint32	 axis_place[FP_MAX_SLOTS]; /* number + 1 of its bin 0, or 0 */
+	Bits	*bits;					   /* by number; one more, of all cells */
+} Finder;
+
+/* --- what is asked for -------------------------------------------------- */
 
 static void
-collect_rows(FpPass *pass, FpNode *node, NodeProbes *tables, FpProbe **probes,
-			 const uint32 *links, FpArena arena)
+want_probe(Finder *finder, const FpProbe *probe, FpArena arena)
 {
-	FpRowList  *list = &pass->lists[node->depth];
-	NodeProbes *table = tables;
+	const FpTally *tally = finder->tally;
 
-	while (table != NULL && table->node != node)
-		table = table->next;
-	for (uint32 i = 0; table != NULL && i < list->n; i++)
+	for (int s = 0; s < probe->nslots; s++)
 	{
-		uint32 row = list->rows[i];
+		int		slot = probe->slots[s];
+		uint32 *place;
 
-		for (uint32 p = table->head[list->ids[i]]; p != 0; p = links[p - 1])
+		if (finder->place[slot] == NULL)
 		{
-			FpProbe *probe = probes[p - 1];
+			fp_tally_reserve(tally, ((uint64) tally->slots[slot].card + 1) *
+										sizeof(uint32));
+			finder->place[slot] =
+				fp_alloc0_array(arena, uint32,
+								(uint64) tally->slots[slot].card + 1);
+		}
+		place = &finder->place[slot][probe->codes[s]];
+		if (*place == 0)
+			*place = ++finder->nplaces;
+	}
+	for (int a = 0; a < probe->naxes; a++)
+	{
+		int axis = probe->axes[a];
 
-			if (!in_bounds(pass, probe, row))
+		if (finder->axis_place[axis] != 0)
+			continue;
+		finder->axis_place[axis] = finder->nplaces + 1;
+		finder->nplaces += tally->axes[axis].nbins + 1;
+	}
+}
+
+/* Contexts that are not frequent have no cells. */
+static bool
+is_frequent(const FpTally *tally, const FpProbe *probe)
+{
+	int		n = probe->nslots;
+	FpNode *node = fp_tally_node(tally, probe->slots, n);
+
+	/* those of the highest order have no numbers: go by the parent */
+	if (node == NULL || node->nids == 0)
+		node = fp_tally_node(tally, probe->slots, --n);
+	Assert(node != NULL);
+	return fp_tally_context(tally, node, probe->codes) >= 0;
+}
+
+/* --- a block ------------------------------------------------------------ */
+
+static inline void
+set_bit(Bits *bits, uint32 row)
+{
+	bits->word[row >> 6] |= UINT64CONST(1) << (row & 63);
+}
+
+static void
+mark_slot(const Finder *finder, int s, uint64 first, uint32 nrows)
+{
+	const FpSlot *slot = &finder->tally->slots[s];
+	const uint32 *codes = finder->tally->cube->codes[slot->dim] + first;
+	const uint32 *place = finder->place[s];
+
+	if (slot->kind == FP_COND_VALUE)
+	{
+		for (uint32 r = 0; r < nrows; r++)
+		{
+			uint32 p = place[slot->remap[codes[r]]];
+
+			if (p != 0)
+				set_bit(&finder->bits[p - 1], r);
+		}
+		return;
+	}
+	for (uint32 r = 0; r < nrows; r++)
+	{
+		uint32 set = codes[r];
+
+		for (uint64 m = set == 0 ? 0 : slot->offsets[set];
+			 set != 0 && m < slot->offsets[set + 1]; m++)
+		{
+			uint32 p = place[slot->lists[m]];
+
+			if (p != 0)
+				set_bit(&finder->bits[p - 1], r);
+		}
+	}
+}
+
+static void
+mark_axis(const Finder *finder, int a, uint64 first, uint32 nrows)
+{
+	const FpAxis *axis = &finder->tally->axes[a];
+	const uint32 *codes = finder->tally->cube->codes[axis->dim] + first;
+	Bits		 *bits = &finder->bits[finder->axis_place[a] - 1];
+
+	for (uint32 r = 0; r < nrows; r++)
+	{
+		uint32 bin = axis->bin_of[codes[r]];
+
+		/* bin 0, not recorded, is in no range */
+		if (bin != 0)
+			set_bit(&bits[bin], r);
+	}
+	for (uint32 b = 1; b <= axis->nbins; b++)
+		for (int w = 0; w < WORDS; w++)
+			bits[b].word[w] |= bits[b - 1].word[w];
+}
+
+static void
+mark_block(const Finder *finder, uint64 first, uint32 nrows)
+{
+	memset(finder->bits, 0, ((uint64) finder->nplaces + 1) * sizeof(Bits));
+	for (uint32 r = 0; r < nrows; r++)
+		set_bit(&finder->bits[finder->nplaces], r);
+	for (int s = 0; s < finder->tally->nslots; s++)
+		if (finder->place[s] != NULL)
+			mark_slot(finder, s, first, nrows);
+	for (int a = 0; a < finder->tally->naxes; a++)
+		if (finder->axis_place[a] != 0)
+			mark_axis(finder, a, first, nrows);
+	for (uint32 p = 0; p <= finder->nplaces; p++)
+	{
+		Bits *bits = &finder->bits[p];
+
+		for (int w = 0; w < WORDS; w++)
+			bits->some[w >> 6] |= (uint64) (bits->word[w] != 0) << (w & 63);
+	}
+}
+
+static void
+find_sources(const Finder *finder, const FpProbe *probe, Sources *sources)
+{
+	sources->n = sources->nnot = 0;
+	for (int s = 0; s < probe->nslots; s++)
+		sources->bits[sources->n++] =
+			&finder->bits[finder->place[probe->slots[s]][probe->codes[s]] - 1];
+	for (int a = 0; a < probe->naxes; a++)
+	{
+		const Bits *bins =
+			&finder->bits[finder->axis_place[probe->axes[a]] - 1];
+
+		sources->bits[sources->n++] = &bins[probe->high[a]];
+		if (probe->low[a] > 1)
+			sources->none[sources->nnot++] = &bins[probe->low[a] - 1];
+	}
+	/* of no conditions: everything */
+	if (sources->n == 0)
+		sources->bits[sources->n++] = &finder->bits[finder->nplaces];
+}
+
+static void
+add_rows(const Finder *finder, FpProbe *probe, uint64 first, FpArena arena)
+{
+	Sources sources;
+
+	find_sources(finder, probe, &sources);
+	for (int i = 0; i < WORDS / 64; i++)
+	{
+		uint64 some = sources.bits[0]->some[i];
+
+		for (int s = 1; s < sources.n; s++)
+			some &= sources.bits[s]->some[i];
+		for (; some != 0; some &= some - 1)
+		{
+			int	   w = i * 64 + __builtin_ctzll(some);
+			uint64 word = sources.bits[0]->word[w];
+
+			for (int s = 1; s < sources.n; s++)
+				word &= sources.bits[s]->word[w];
+			for (int s = 0; s < sources.nnot; s++)
+				word &= ~sources.none[s]->word[w];
+			if (word == 0)
 				continue;
-			if (probe->nslots > node->depth &&
-				!holds_code(pass, probe->slots[node->depth],
-							probe->codes[node->depth], row))
-				continue;
-			if (probe->nrows == probe->capacity)
+			if (probe->nrows + 64 > probe->capacity)
 			{
 				uint64 grown = probe->capacity ? probe->capacity * 2 : 256;
 
-				fp_tally_reserve(pass->tally, grown * 4);
+				fp_tally_reserve(finder->tally, grown * sizeof(uint32));
 				probe->rows =
 					probe->capacity
 						? fp_realloc_array(arena, probe->rows, uint32,
@@ -87,72 +231,43 @@ collect_rows(FpPass *pass, FpNode *node, NodeProbes *tables, FpProbe **probes,
 						: fp_alloc_array(arena, uint32, grown);
 				probe->capacity = grown;
 			}
-			probe->rows[probe->nrows++] = (uint32) (pass->first + row);
+			for (; word != 0; word &= word - 1)
+				probe->rows[probe->nrows++] =
+					(uint32) (first + w * 64 + __builtin_ctzll(word));
 		}
 	}
-	for (FpNode *child = node->first_child; child != NULL;
-		 child = child->next_sibling)
-		if (child->wanted && list->n > 0)
-		{
-			FP_CHECK_INTERRUPTS();
-			fp_pass_extend(pass, list, child, &pass->lists[node->depth + 1]);
-			collect_rows(pass, child, tables, probes, links, arena);
-		}
 }
 
 /* Lists the cells that each probe covers, allocated in arena. */
 void
 fp_tally_rows(FpTally *tally, FpProbe **probes, int nprobes, FpArena arena)
 {
-	FpArena		scratch = fp_arena_create(tally->arena, "failpat probes");
-	FpPass	   *pass = fp_pass_create(tally, scratch);
-	NodeProbes *tables = NULL;
-	uint32	   *links = fp_alloc0_array(scratch, uint32, nprobes + 1);
+	FpArena	  scratch = fp_arena_create(tally->arena, "failpat probes");
+	Finder	  finder;
+	FpProbe **list = fp_alloc_array(scratch, FpProbe *, nprobes + 1);
+	uint64	  ncells = tally->cube->ncells;
+	int		  n = 0;
 
-	if (tally->cube->ncells > PG_UINT32_MAX)
+	memset(&finder, 0, sizeof(finder));
+	finder.tally = tally;
+	if (ncells > PG_UINT32_MAX)
 		fp_error(FP_ERR_LIMIT, NULL, NULL, "the cube has too many cells");
 	for (int p = 0; p < nprobes; p++)
 	{
-		FpProbe	   *probe = probes[p];
-		int			n = probe->nslots;
-		FpNode	   *node = fp_tally_node(tally, probe->slots, n);
-		NodeProbes *table = tables;
-		int64		id;
-
-		/* contexts of the highest order have no numbers: go by the parent */
-		if (node == NULL || node->nids == 0)
-			node = fp_tally_node(tally, probe->slots, --n);
-		Assert(node != NULL);
-		for (int s = n; s < probe->nslots; s++)
-			if (tally->slots[probe->slots[s]].kind == FP_COND_VALUE)
-				fp_pass_want_column(pass, probe->slots[s]);
-		for (int a = 0; a < probe->naxes; a++)
-			fp_pass_want_column(pass, tally->nslots + probe->axes[a]);
-		id = fp_tally_context(tally, node, probe->codes);
-		probe->nrows = 0;
-		if (id < 0)
+		probes[p]->nrows = 0;
+		if (!is_frequent(tally, probes[p]))
 			continue;
-		while (table != NULL && table->node != node)
-			table = table->next;
-		if (table == NULL)
-		{
-			table = fp_alloc0_array(scratch, NodeProbes, 1);
-			table->node = node;
-			table->head = fp_alloc0_array(scratch, uint32, node->nids);
-			table->next = tables;
-			tables = table;
-			fp_pass_want_node(pass, node);
-		}
-		links[p] = table->head[id];
-		table->head[id] = p + 1;
+		want_probe(&finder, probes[p], scratch);
+		list[n++] = probes[p];
 	}
-	for (uint64 first = 0; first < tally->cube->ncells; first += FP_BLOCK_ROWS)
+	fp_tally_reserve(tally, ((uint64) finder.nplaces + 1) * sizeof(Bits));
+	finder.bits = fp_alloc_array(scratch, Bits, (uint64) finder.nplaces + 1);
+	for (uint64 first = 0; n > 0 && first < ncells; first += BLOCK_ROWS)
 	{
 		FP_CHECK_INTERRUPTS();
-		fp_pass_start_block(pass, first,
-							Min(FP_BLOCK_ROWS, tally->cube->ncells - first));
-		collect_rows(pass, tally->root, tables, probes, links, arena);
+		mark_block(&finder, first, (uint32) Min(BLOCK_ROWS, ncells - first));
+		for (int p = 0; p < n; p++)
+			add_rows(&finder, list[p], first, arena);
 	}
-	fp_pass_end(tally->root);
 	fp_arena_delete(scratch);
 }

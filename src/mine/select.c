@@ -35,7 +35,7 @@
 #include "mine/counthash.h"
 
 /* Candidates whose cells are listed in one pass over the cube. */
-#define BATCH 128
+#define BATCH 512
 
 /* Patterns that have less than this part in an excess do not explain it. */
 #define RELEVANT_SHARE 0.05

@@ -10,7 +10,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET LOCAL search_path = failpat, public, tap;
-SELECT plan(32);
+SELECT plan(37);
 
 CREATE TABLE runs (id bigserial PRIMARY KEY);
 CREATE VIEW seen AS
@@ -161,6 +161,30 @@ SELECT ok(fp_refresh_now('jobs'), 'all jobs of a day came again');
 SELECT is(differences('jobs'), 0::bigint, 'the same with them');
 SELECT cmp_ok((SELECT length(shared) / 8 FROM fp_bucket_counts WHERE source = 'jobs' AND bucket = date_trunc('day', now(), 'UTC') - interval '7 days'), '>',
     (SELECT length(shared) / 8 FROM fp_bucket_counts WHERE source = 'jobs' AND bucket = date_trunc('day', now(), 'UTC') - interval '8 days'), '... which are known to lie in two buckets');
+-- What refresh counts has the jobs in it, to the last byte as if dims had.
+INSERT INTO fp_observations (source, obs_key, source_key, observed_at, failed, failed_checks, job, dims, changed_at)
+SELECT 'jobs', 'bare ' || i, 'k', date_trunc('day', now(), 'UTC'), i > 2, CASE WHEN i > 2 THEN '{a,b}'::text[] ELSE '{}' END,
+    CASE WHEN i > 1 THEN 'a job of its own' END, CASE WHEN i < 4 THEN '{}'::jsonb ELSE '{"w": "1"}' END, now() FROM generate_series(1, 4) i;
+INSERT INTO fp_dirty VALUES ('jobs', date_trunc('day', now(), 'UTC'), now());
+SELECT ok(fp_refresh_now('jobs'), 'refreshed with bare ones');
+SELECT is((SELECT count(*) FROM fp_cubes c WHERE c.source = 'jobs' AND failure_cube_send(c.cube) IS DISTINCT FROM (
+        SELECT failure_cube_send(failure_cube(o.failed, CASE WHEN o.job IS NULL THEN o.dims ELSE o.dims || jsonb_build_object('job', o.job) END,
+                                              '{pos}', '{job}', o.failed_checks))
+        FROM fp_observations o WHERE o.source = c.source AND fp_bucket(o.observed_at, '1 day') = c.bucket)), 0::bigint, 'cubes with jobs are those of observations');
+-- Pairs go with a bucket's cube, also where a dimension leaves it.
+CREATE FUNCTION stale_pairs(wanted text) RETURNS bigint LANGUAGE sql AS $$
+    SELECT count(*) FROM (SELECT m.row_dim, m.col_dim, m.bucket, m.cube FROM fp_margins m WHERE m.source = wanted) m
+    FULL JOIN (SELECT a.name AS row_dim, b.name AS col_dim, c.bucket, (
+                   SELECT failure_cube(o.failed, jsonb_build_object(a.name, o.dims -> a.name, b.name, o.dims -> b.name), '{pos}', '{}', o.failed_checks)
+                   FROM fp_observations o WHERE o.source = wanted AND fp_bucket(o.observed_at, '1 day') = c.bucket) AS cube
+               FROM fp_cubes c, fp_cube_dims(c.cube) a, fp_cube_dims(c.cube) b
+               WHERE c.source = wanted AND a.kind <> 'stratum' AND b.kind <> 'stratum' AND a.name < b.name) x USING (row_dim, col_dim, bucket)
+    WHERE m.cube IS DISTINCT FROM x.cube $$;
+SELECT is(stale_pairs('jobs'), 0::bigint, 'pairs are those of the observations');
+UPDATE fp_observations SET dims = dims - 'ch' WHERE source = 'jobs' AND observed_at >= date_trunc('day', now(), 'UTC') - interval '3 days';
+INSERT INTO fp_dirty SELECT 'jobs', b, now() FROM unnest(buckets('jobs')) b WHERE b >= date_trunc('day', now(), 'UTC') - interval '3 days';
+SELECT ok(fp_refresh_now('jobs'), 'refreshed without a dimension');
+SELECT is(stale_pairs('jobs'), 0::bigint, '... whose pairs have gone');
 SELECT is((SELECT inflation > 1 FROM fp_mine_window('jobs', buckets('jobs'), 3, 0.05, 20, 1.2) LIMIT 1), true, 'jobs are heeded');
 SELECT watch('more');
 SELECT work('more', -15, -8, 200, $$l = '2' AND pos >= 6$$);
