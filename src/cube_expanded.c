@@ -194,3 +194,15 @@ failpat_cube_open(Datum d, MemoryContext cx, FpPackedCube *packed,
 				 memory_limit(), packed);
 	return true;
 }
+
+bool
+failpat_cube_open_plain(Datum d, MemoryContext cx, FpPackedCube *packed,
+						struct varlena **bytes)
+{
+	if (expanded_from_datum(d))
+		return false;
+	*bytes = PG_DETOAST_DATUM_PACKED(d);
+	fp_cube_open_plain(cx, VARDATA_ANY(*bytes), VARSIZE_ANY_EXHDR(*bytes),
+					   memory_limit(), packed);
+	return true;
+}

@@ -42,6 +42,11 @@ extern FpCube *failpat_cube_from_datum_limited(Datum d, MemoryContext cx,
 extern bool failpat_cube_open(Datum d, MemoryContext cx, FpPackedCube *packed,
 							  struct varlena **bytes);
 
+/* The same without the values of strata. */
+extern bool failpat_cube_open_plain(Datum d, MemoryContext cx,
+									FpPackedCube	*packed,
+									struct varlena **bytes);
+
 /* A flat datum of type failure_cube, in cx. */
 extern Datum failpat_cube_to_datum(const FpCube *cube, MemoryContext cx);
 

@@ -311,9 +311,9 @@ failpat_fit_model(PG_FUNCTION_ARGS)
 	bool		   *nulls;
 	int				n;
 	int			   *number; /* of a cube in the array */
-	FpCube		  **cubes;
+	FpPackedCube   *cubes;
 	int				ncubes = 0;
-	FpCube		   *cube;
+	FpTraining	   *training;
 	FpModelPattern *patterns;
 	int				npatterns = 0;
 	FpModelOptions	options;
@@ -330,14 +330,20 @@ failpat_fit_model(PG_FUNCTION_ARGS)
 	get_typlenbyvalalign(ARR_ELEMTYPE(array), &typlen, &typbyval, &typalign);
 	deconstruct_array(array, ARR_ELEMTYPE(array), typlen, typbyval, typalign,
 					  &values, &nulls, &n);
-	cubes = palloc_array(FpCube *, n + 1);
+	cubes = palloc_array(FpPackedCube, n + 1);
 	number = palloc_array(int, n + 1);
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
 		{
-			cubes[ncubes] = failpat_cube_from_datum(values[i], cx);
+			struct varlena *bytes;
+
+			/* what is in an array is stored as bytes */
+			if (!failpat_cube_open_plain(values[i], cx, &cubes[ncubes],
+										 &bytes))
+				elog(ERROR, "a cube of an array is not flat");
+			fp_packed_total(&cubes[ncubes]);
 			number[ncubes] = i;
-			if (cubes[ncubes]->total_trials > 0)
+			if (cubes[ncubes].head->total_trials > 0)
 				ncubes++;
 		}
 	if (ncubes == 0)
@@ -346,8 +352,8 @@ failpat_fit_model(PG_FUNCTION_ARGS)
 		MemoryContextDelete(cx);
 		PG_RETURN_NULL();
 	}
-	cube = fp_training_cube(cx, cubes, ncubes, MIN_PERIOD_FAILURES, first_of,
-							&nperiods);
+	training = fp_training(cx, cubes, ncubes, MIN_PERIOD_FAILURES, first_of,
+						   &nperiods);
 	for (int p = 0; p < nperiods; p++)
 		first_of[p] = number[first_of[p]];
 
@@ -355,15 +361,16 @@ failpat_fit_model(PG_FUNCTION_ARGS)
 					  TYPALIGN_INT, &values, &nulls, &n);
 	patterns = palloc_array(FpModelPattern, n + 1);
 	for (int i = 0; i < n; i++)
-		if (!nulls[i] && read_pattern(cube, DatumGetJsonbP(values[i]),
-									  &patterns[npatterns]))
+		if (!nulls[i] &&
+			read_pattern(training->cube, DatumGetJsonbP(values[i]),
+						 &patterns[npatterns]))
 			npatterns++;
 
 	fp_model_defaults(&options);
 	fp_jobs_init(&jobs, cubes, ncubes);
 	options.measure = fp_jobs_measure;
 	options.measure_arg = &jobs;
-	model = fp_model_fit(cx, cube, patterns, npatterns, &options);
+	model = fp_model_fit(cx, training, patterns, npatterns, &options);
 	fp_jobs_count(&jobs, cx, model);
 	MemoryContextSwitchTo(old);
 	json = model_json(model, &jobs, first_of, nperiods);

@@ -317,7 +317,8 @@ typedef struct Reader
 	FpArena		 arena;
 	const uint8 *at;
 	const uint8 *end;
-	size_t		 limit; /* bytes that may still be allocated */
+	size_t		 limit;	 /* bytes that may still be allocated */
+	bool		 strata; /* their values are wanted */
 } Reader;
 
 static void corrupt(const char *what) __attribute__((noreturn));
@@ -435,6 +436,21 @@ get_texts(Reader *reader, uint32 n)
 }
 
 static void
+skip_texts(Reader *reader, uint32 n)
+{
+	for (uint32 i = 0; i < n; i++)
+	{
+		uint64 len = get_varint(reader);
+
+		if ((i & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
+		if (len > left(reader))
+			corrupt("a text is longer than the value");
+		reader->at += len;
+	}
+}
+
+static void
 get_numbers(Reader *reader, FpDim *dim)
 {
 	if (dim->nvalues > left(reader) / 8)
@@ -535,10 +551,21 @@ get_dim(Reader *reader, FpDim *dim)
 									  "too many values");
 	if (dim->kind == FP_ORDINAL)
 		get_numbers(reader, dim);
+	else if (dim->kind == FP_STRATUM && !reader->strata)
+		skip_texts(reader, dim->nvalues);
 	else
 		dim->values = get_texts(reader, dim->nvalues);
 	if (dim->kind == FP_SET)
 		get_sets(reader, dim);
+}
+
+/* of a cell */
+static inline int64
+get_trials(Reader *reader)
+{
+	return (int64) get_count(reader, (uint64) PG_INT64_MAX - 1,
+							 "too many trials") +
+		   1;
 }
 
 /* a column of codes; every code but 0 must occur */
@@ -687,16 +714,17 @@ get_head(Reader *reader)
 	return cube;
 }
 
-void
-fp_cube_open(FpArena arena, const char *bytes, size_t len, size_t limit,
-			 FpPackedCube *packed)
+static void
+open_cube(FpArena arena, const char *bytes, size_t len, size_t limit,
+		  bool strata, FpPackedCube *packed)
 {
 	Reader reader = {arena, (const uint8 *) bytes, (const uint8 *) bytes + len,
-					 limit};
+					 limit, strata};
 	FpCube *cube = get_head(&reader);
 
 	packed->head = cube;
 	packed->end = reader.end;
+	packed->limit = reader.limit;
 	for (int d = 0; d < cube->ndims; d++)
 	{
 		int	   bits = bits_for(max_code(&cube->dims[d]));
@@ -717,18 +745,14 @@ fp_cube_open(FpArena arena, const char *bytes, size_t len, size_t limit,
 		corrupt("it ends too early");
 }
 
-FpCube *
-fp_cube_decode_limited(FpArena arena, const char *bytes, size_t len,
-					   size_t limit)
+/* columns, trials and failures: all between the head and the checks */
+static void
+get_cells(Reader *reader, FpCube *cube)
 {
-	Reader reader = {arena, (const uint8 *) bytes, (const uint8 *) bytes + len,
-					 limit};
-	FpCube *cube = get_head(&reader);
-
-	cube->codes = take(&reader, (uint64) cube->ndims + 1, sizeof(uint32 *));
+	cube->codes = take(reader, (uint64) cube->ndims + 1, sizeof(uint32 *));
 	for (int d = 0; d < cube->ndims; d++)
 		cube->codes[d] =
-			get_column(&reader, cube->ncells, max_code(&cube->dims[d]));
+			get_column(reader, cube->ncells, max_code(&cube->dims[d]));
 	for (uint64 c = 1; c < cube->ncells; c++)
 	{
 		int d = 0;
@@ -741,16 +765,13 @@ fp_cube_decode_limited(FpArena arena, const char *bytes, size_t len,
 			corrupt("cells are not in order");
 	}
 
-	cube->trials = take(&reader, cube->ncells + 1, sizeof(int64));
-	cube->failures = take(&reader, cube->ncells + 1, sizeof(int64));
+	cube->trials = take(reader, cube->ncells + 1, sizeof(int64));
+	cube->failures = take(reader, cube->ncells + 1, sizeof(int64));
 	for (uint64 c = 0; c < cube->ncells; c++)
 	{
-		uint64 less =
-			get_count(&reader, (uint64) PG_INT64_MAX - 1, "too many trials");
-
 		if ((c & 0xffff) == 0)
 			FP_CHECK_INTERRUPTS();
-		cube->trials[c] = (int64) less + 1;
+		cube->trials[c] = get_trials(reader);
 		if (pg_add_s64_overflow(cube->total_trials, cube->trials[c],
 								&cube->total_trials))
 			corrupt("too many trials");
@@ -760,10 +781,76 @@ fp_cube_decode_limited(FpArena arena, const char *bytes, size_t len,
 		if ((c & 0xffff) == 0)
 			FP_CHECK_INTERRUPTS();
 		cube->failures[c] =
-			(int64) get_count(&reader, (uint64) cube->trials[c],
+			(int64) get_count(reader, (uint64) cube->trials[c],
 							  "a cell has more failures than trials");
 		cube->total_failures += cube->failures[c];
 	}
+}
+
+void
+fp_cube_open(FpArena arena, const char *bytes, size_t len, size_t limit,
+			 FpPackedCube *packed)
+{
+	open_cube(arena, bytes, len, limit, true, packed);
+}
+
+void
+fp_cube_open_plain(FpArena arena, const char *bytes, size_t len, size_t limit,
+				   FpPackedCube *packed)
+{
+	open_cube(arena, bytes, len, limit, false, packed);
+}
+
+FpCube *
+fp_cube_unpack(FpArena arena, const FpPackedCube *packed)
+{
+	FpCube *cube = fp_alloc_array(arena, FpCube, 1);
+	Reader reader = {arena, packed->counts, packed->end, packed->limit, false};
+
+	*cube = *packed->head;
+	cube->nchecks = 0;
+	cube->checks = NULL;
+	cube->total_trials = cube->total_failures = 0;
+	if (cube->ndims > 0)
+		reader.at = packed->columns[0];
+	get_cells(&reader, cube);
+	return cube;
+}
+
+void
+fp_packed_total(FpPackedCube *packed)
+{
+	Reader	reader = {NULL, packed->counts, packed->end, 0, false};
+	FpCube *head = packed->head;
+
+	head->total_trials = head->total_failures = 0;
+	for (uint64 c = 0; c < head->ncells; c++)
+	{
+		if ((c & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
+		if (pg_add_s64_overflow(head->total_trials, get_trials(&reader),
+								&head->total_trials))
+			corrupt("too many trials");
+	}
+	for (uint64 c = 0; c < head->ncells; c++)
+	{
+		if ((c & 0xffff) == 0)
+			FP_CHECK_INTERRUPTS();
+		head->total_failures += (int64) get_count(
+			&reader, (uint64) (head->total_trials - head->total_failures),
+			"a cell has more failures than trials");
+	}
+}
+
+FpCube *
+fp_cube_decode_limited(FpArena arena, const char *bytes, size_t len,
+					   size_t limit)
+{
+	Reader reader = {arena, (const uint8 *) bytes, (const uint8 *) bytes + len,
+					 limit, true};
+	FpCube *cube = get_head(&reader);
+
+	get_cells(&reader, cube);
 	if (cube->nchecks > 0)
 		get_checks(&reader, cube);
 	if (reader.at != reader.end)

@@ -47,10 +47,22 @@ typedef struct FpPackedCube
 	int			 bits[FP_MAX_DIMS]; /* of a code */
 	const uint8 *counts;			/* trials, failures, checks */
 	const uint8 *end;
+	size_t		 limit; /* bytes that the rest may need in memory */
 } FpPackedCube;
 
 extern void fp_cube_open(FpArena arena, const char *bytes, size_t len,
 						 size_t limit, FpPackedCube *packed);
+
+/* The same, but that the values of strata are NULL: who does not name a job
+ * need not pay for a million of them. */
+extern void fp_cube_open_plain(FpArena arena, const char *bytes, size_t len,
+							   size_t limit, FpPackedCube *packed);
+
+/* The cube in full, but for its checks; its dimensions are the head's. */
+extern FpCube *fp_cube_unpack(FpArena arena, const FpPackedCube *packed);
+
+/* total_trials and total_failures of the head, which are 0 before */
+extern void fp_packed_total(FpPackedCube *packed);
 
 /*
  * The cube of some of its dimensions (numbers of them, each once), of the cells

@@ -55,16 +55,94 @@ dot(const double *a, const double *b, uint32 n)
 	return s0[0] + s0[1] + rest;
 }
 
+#define BAND 4 /* rows that are factored together */
+
+/*
+ * Products of BAND rows with a and with b, of an even number of numbers: what
+ * is read is used for several of them.
+ */
+static inline void
+dots(double *const *rows, const double *a, const double *b, uint32 n,
+	 double sums[BAND][2])
+{
+	/* by themselves, not in an array: then they are kept in registers */
+	Two	   a0 = {0, 0}, a1 = a0, a2 = a0, a3 = a0;
+	Two	   b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+	uint32 i = 0;
+
+	for (; i + 2 <= n; i += 2)
+	{
+		Two x = two(a + i);
+		Two y = two(b + i);
+		Two r0 = two(rows[0] + i);
+		Two r1 = two(rows[1] + i);
+		Two r2 = two(rows[2] + i);
+		Two r3 = two(rows[3] + i);
+
+		a0 += r0 * x;
+		b0 += r0 * y;
+		a1 += r1 * x;
+		b1 += r1 * y;
+		a2 += r2 * x;
+		b2 += r2 * y;
+		a3 += r3 * x;
+		b3 += r3 * y;
+	}
+	sums[0][0] = a0[0] + a0[1];
+	sums[0][1] = b0[0] + b0[1];
+	sums[1][0] = a1[0] + a1[1];
+	sums[1][1] = b1[0] + b1[1];
+	sums[2][0] = a2[0] + a2[1];
+	sums[2][1] = b2[0] + b2[1];
+	sums[3][0] = a3[0] + a3[1];
+	sums[3][1] = b3[0] + b3[1];
+}
+
+/* the factor of the BAND rows from "first" on, left of column "first" */
+static void
+factor_band(double *a, uint32 n, uint32 first)
+{
+	double *rows[BAND];
+	double	sums[BAND][2];
+
+	for (int k = 0; k < BAND; k++)
+		rows[k] = a + (size_t) (first + k) * n;
+	/* first is a multiple of BAND, so columns come in twos */
+	for (uint32 j = 0; j < first; j += 2)
+	{
+		const double *one = a + (size_t) j * n;
+		const double *next = one + n;
+
+		dots(rows, one, next, j, sums);
+		for (int k = 0; k < BAND; k++)
+		{
+			double *row = rows[k];
+
+			row[j] = (row[j] - sums[k][0]) / one[j];
+			row[j + 1] =
+				(row[j + 1] - sums[k][1] - row[j] * next[j]) / next[j + 1];
+		}
+	}
+}
+
 bool
 fp_dense_factor(double *a, uint32 n)
 {
+	uint32 done = 0; /* columns of the rows that are looked at */
+
 	for (uint32 i = 0; i < n; i++)
 	{
 		double *row = a + (size_t) i * n;
 		double	pivot;
 
 		FP_CHECK_INTERRUPTS();
-		for (uint32 j = 0; j < i; j++)
+		if (i % BAND == 0)
+		{
+			done = i + BAND <= n ? i : 0;
+			if (done > 0)
+				factor_band(a, n, i);
+		}
+		for (uint32 j = done; j < i; j++)
 		{
 			const double *other = a + (size_t) j * n;
 

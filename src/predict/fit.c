@@ -3,8 +3,7 @@
  * fit.c
  *		Fitting the model: penalised Newton steps on the cells of a cube.
  *
- * A pass over the cells adds up gradient and curvature by code of each
- * dimension, not by term, so it costs a few loads per cell and dimension.  The
+ * Gradient and curvature come from passes over the cells (pass.c).  The
  * Hessian in full comes from a sample of the cells; with more cells than that
  * it preconditions steps whose gradient is that of all cells, so that the
  * effects are those of all data.  Up to MAX_DENSE terms, the most frequent, are
@@ -12,7 +11,7 @@
  * when several of them meet in a cell.
  *
  * The model is in the caller's arena; everything else is in a child of it,
- * deleted on return: n, codes and counts of a sample, the Hessian (8 MB for
+ * deleted on return: codes and counts of a sample, the Hessian (8 MB for
  * 1,024 terms), the terms of each cell that are not simple.  No locks.
  *
  * Copyright (c) 2026, the failpat authors
@@ -44,7 +43,8 @@ typedef struct Fit
 	FpModel				 *model;
 	const FpModelOptions *options;
 	FpTermIndex			 *index;
-	FpRows				  all;
+	FpColumns			 *all;
+	FpColumns			 *few;	  /* those of the sample, or all */
 	FpRows				  sample; /* all of them, where there are few */
 	bool				  sampled;
 	int32				 *dense_of; /* of a term: its row, or -1 */
@@ -67,134 +67,46 @@ fp_model_defaults(FpModelOptions *options)
 	options->measure_arg = NULL;
 }
 
-/* --- passes over cells ------------------------------------------------- */
+/* --- the Hessian ------------------------------------------------------- */
 
-/* effect of the simple terms by code, of each used dimension */
-static double **
-effect_tables(FpArena arena, const FpModel *model, const FpTermIndex *index)
+/* most terms that are not dense, in a row of the sample */
+static uint32
+count_sparse(Fit *fit)
 {
-	double **tables = fp_alloc0_array(arena, double *, index->ndims + 1);
-
-	for (int u = 0; u < index->nused; u++)
-	{
-		int				   d = index->used[u];
-		const FpCodeTerms *list = &index->simple[d];
-
-		tables[d] = fp_alloc0_array(arena, double, list->ncodes);
-		for (uint32 c = 0; c < list->ncodes; c++)
-			for (uint64 i = list->offsets[c]; i < list->offsets[c + 1]; i++)
-				tables[d][c] += model->terms[list->terms[i]].effect;
-	}
-	return tables;
-}
-
-static inline double
-log_odds_of(const FpModel *model, const FpTermIndex *index, const FpRows *rows,
-			double *const *tables, uint64 r)
-{
-	double x = model->terms[0].effect;
-
-	for (int u = 0; u < index->nused; u++)
-		x += tables[index->used[u]][rows->codes[index->used[u]][r]];
-	if (rows->offsets)
-		for (uint64 i = rows->offsets[r]; i < rows->offsets[r + 1]; i++)
-			x += model->terms[rows->terms[i]].effect;
-	return x;
-}
-
-void
-fp_row_log_odds(FpArena scratch, const FpModel *model,
-				const FpTermIndex *index, const FpRows *rows, double *log_odds)
-{
-	FpArena	 arena = fp_arena_create(scratch, "failpat log-odds");
-	double **tables = effect_tables(arena, model, index);
-
-	for (uint64 r = 0; r < rows->n; r++)
-	{
-		if (r % CHECK_EVERY == 0)
-			FP_CHECK_INTERRUPTS();
-		log_odds[r] = log_odds_of(model, index, rows, tables, r);
-	}
-	fp_arena_delete(arena);
-}
-
-/* likely: the log-likelihood is asked for */
-static void
-pass(Fit *fit, const FpRows *rows, bool likely)
-{
-	FpModel			  *model = fit->model;
 	const FpTermIndex *index = fit->index;
-	FpSums			  *sums = &fit->sums;
-	FpArena			   arena = fp_arena_create(fit->arena, "failpat pass");
-	double			 **tables = effect_tables(arena, model, index);
-	double **by_code = fp_alloc0_array(arena, double *, index->ndims + 1);
+	const FpRows	  *rows = &fit->sample;
+	uint32			   most = 1;
+	uint32			   terms[FP_ROW_TERMS];
 
-	for (int u = 0; u < index->nused; u++)
-	{
-		int d = index->used[u];
-
-		by_code[d] =
-			fp_alloc0_array(arena, double,
-							2 * (uint64) fp_ncodes(&model->cube->dims[d]));
-	}
-	memset(sums->gradient, 0, model->nterms * sizeof(double));
-	memset(sums->curvature, 0, model->nterms * sizeof(double));
-	sums->log_likelihood = 0;
+	if (fit->model->ndense == fit->model->nterms)
+		return most;
 	for (uint64 r = 0; r < rows->n; r++)
 	{
-		double n = (double) rows->trials[r];
-		double f = (double) rows->failures[r];
-		double x = log_odds_of(model, index, rows, tables, r);
-		double e = exp(-fabs(x));
-		double p = x > 0 ? 1 / (1 + e) : e / (1 + e);
-		double g = f - n * p;
-		double w = n * p * (1 - p);
+		uint32 n = fp_row_terms(index, rows, r, terms);
+		uint32 sparse = 0;
 
 		if (r % CHECK_EVERY == 0)
 			FP_CHECK_INTERRUPTS();
-		if (likely)
-			sums->log_likelihood += f * x - n * ((x > 0 ? x : 0) + log(1 + e));
-		sums->gradient[0] += g;
-		sums->curvature[0] += w;
-		for (int u = 0; u < index->nused; u++)
-		{
-			int		d = index->used[u];
-			double *at = by_code[d] + 2 * (size_t) rows->codes[d][r];
-
-			at[0] += g;
-			at[1] += w;
-		}
-		if (rows->offsets)
-			for (uint64 i = rows->offsets[r]; i < rows->offsets[r + 1]; i++)
-			{
-				sums->gradient[rows->terms[i]] += g;
-				sums->curvature[rows->terms[i]] += w;
-			}
+		for (uint32 i = 0; i < n; i++)
+			sparse += fit->dense_of[terms[i]] < 0;
+		most = Max(most, sparse);
 	}
-	for (int u = 0; u < index->nused; u++)
-	{
-		int				   d = index->used[u];
-		const FpCodeTerms *list = &index->simple[d];
-
-		for (uint32 c = 0; c < list->ncodes; c++)
-			for (uint64 i = list->offsets[c]; i < list->offsets[c + 1]; i++)
-			{
-				sums->gradient[list->terms[i]] += by_code[d][2 * (size_t) c];
-				sums->curvature[list->terms[i]] +=
-					by_code[d][2 * (size_t) c + 1];
-			}
-	}
-	/* in units of independent observations */
-	for (uint32 t = 0; t < model->nterms; t++)
-	{
-		sums->gradient[t] /= fit->model->dispersion;
-		sums->curvature[t] /= fit->model->dispersion;
-	}
-	sums->log_likelihood /= fit->model->dispersion;
-	fp_arena_delete(arena);
+	return most;
 }
 
-/* the dense terms' Hessian, from the sample; and fit->most */
+static void
+add_weight(void *arg, uint32 a, uint32 b, FpTwo sum)
+{
+	const Fit *fit = arg;
+	int32	   i = fit->dense_of[a];
+	int32	   j = fit->dense_of[b];
+
+	if (i >= 0 && j >= 0)
+		fit->hessian[(size_t) Max(i, j) * fit->model->ndense + Min(i, j)] +=
+			sum[0];
+}
+
+/* the dense terms' Hessian, from the sample */
 static void
 take_hessian(Fit *fit)
 {
@@ -202,35 +114,25 @@ take_hessian(Fit *fit)
 	uint32		  n = model->ndense;
 	const FpRows *rows = &fit->sample;
 	double		 *log_odds = fp_alloc_array(fit->arena, double, rows->n + 1);
-	uint32		  terms[FP_ROW_TERMS];
+	FpTwoStored	 *weights =
+		fp_alloc_array(fit->arena, FpTwoStored, rows->n + 1);
 
 	memset(fit->hessian, 0, (size_t) n * n * sizeof(double));
 	fp_row_log_odds(fit->arena, model, fit->index, rows, log_odds);
-	fit->most = 1;
 	for (uint64 r = 0; r < rows->n; r++)
 	{
 		double e = exp(-fabs(log_odds[r]));
-		double w = (double) rows->trials[r] * e / ((1 + e) * (1 + e)) /
-				   fit->model->dispersion;
-		uint32 all = fp_row_terms(fit->index, rows, r, terms);
-		uint32 k = 0;
 
 		if (r % CHECK_EVERY == 0)
 			FP_CHECK_INTERRUPTS();
-		for (uint32 i = 0; i < all; i++)
-			if (fit->dense_of[terms[i]] >= 0)
-				terms[k++] = (uint32) fit->dense_of[terms[i]];
-		fit->most = Max(fit->most, all - k);
-		for (uint32 i = 0; i < k; i++)
-		{
-			double *row = fit->hessian + (size_t) terms[i] * n;
-
-			for (uint32 j = 0; j < k; j++)
-				if (terms[j] <= terms[i])
-					row[terms[j]] += w;
-		}
+		weights[r] = (FpTwo){(double) rows->trials[r] * e /
+								 ((1 + e) * (1 + e)) / model->dispersion,
+							 0};
 	}
 	fp_free(fit->arena, log_odds);
+	fp_cross_terms(fit->arena, fit->index, rows, false, weights, add_weight,
+				   fit);
+	fp_free(fit->arena, weights);
 }
 
 /* factor of the posterior's Hessian; scale: of all rows to those of it */
@@ -293,11 +195,7 @@ prepare(Fit *fit)
 	fp_arena_reset(fit->work);
 	fit->index = fp_index_terms(fit->work, model);
 	fp_index_rows(fit->work, model, fit->index, &fit->sample);
-	if (fit->sampled)
-	{
-		fit->all.offsets = NULL; /* until they are asked for */
-		fit->all.terms = NULL;
-	}
+	fp_index_columns(fit->work, model, fit->index, fit->few);
 	fit->dense_of = fp_alloc_array(fit->work, int32, model->nterms);
 	for (;;)
 	{
@@ -318,6 +216,7 @@ prepare(Fit *fit)
 		fit->dense_of[t] = (int32) model->ndense;
 		model->dense[model->ndense++] = t;
 	}
+	fit->most = count_sparse(fit);
 	fit->hessian = fp_alloc_array(fit->work, double, (uint64) n *n + 1);
 	fit->factor = fp_alloc_array(fit->work, double, (uint64) n *n + 1);
 	fit->sums.gradient = fp_alloc_array(fit->work, double, model->nterms);
@@ -387,6 +286,12 @@ move(FpModel *model, const double *step, double by)
 		model->terms[t].effect += by * step[t];
 }
 
+static void
+take_sums(Fit *fit, const FpColumns *columns)
+{
+	fp_pass(fit->arena, fit->model, fit->index, columns, &fit->sums);
+}
+
 /* to the mode for the sample, spreads along the way */
 static void
 fit_sample(Fit *fit)
@@ -399,7 +304,7 @@ fit_sample(Fit *fit)
 	double moved = INFINITY; /* log-odds, since the Hessian was taken */
 	double last = INFINITY;
 
-	pass(fit, &fit->sample, true);
+	take_sums(fit, fit->few);
 	for (int round = 0; round < MAX_STEPS; round++)
 	{
 		double before;
@@ -423,7 +328,7 @@ fit_sample(Fit *fit)
 		move(model, step, 1);
 		for (;;)
 		{
-			pass(fit, &fit->sample, true);
+			take_sums(fit, fit->few);
 			if (fit->sums.log_likelihood - fp_penalty(model) >=
 					before - 1e-9 * fabs(before) ||
 				by < 1e-4)
@@ -482,20 +387,20 @@ fit_all(Fit *fit)
 	double	*q = fp_alloc_array(fit->arena, double, n);
 	double	 before = -INFINITY;
 
-	fp_index_rows(fit->work, model, fit->index, &fit->all);
+	fp_index_columns(fit->work, model, fit->index, fit->all);
 	take_hessian(fit);
 	for (int round = 0; round < MAX_FULL_STEPS; round++)
 	{
 		double by = 1;
 
-		pass(fit, &fit->all, true);
+		take_sums(fit, fit->all);
 		while (fit->sums.log_likelihood - fp_penalty(model) < before &&
 			   by > 0.05)
 		{
 			/* too far: the sample's curvature is but a sample's */
 			move(model, s[round - 1], -by / 2);
 			by /= 2;
-			pass(fit, &fit->all, true);
+			take_sums(fit, fit->all);
 		}
 		before = fit->sums.log_likelihood - fp_penalty(model);
 		if (round == 0)
@@ -536,30 +441,29 @@ fit_all(Fit *fit)
 
 /* what the dimensions do where they are not told, on average over the rows */
 static void
-average(Fit *fit, FpArena arena, const FpRows *rows)
+average(Fit *fit, FpArena arena, const FpColumns *rows)
 {
 	FpModel *model = fit->model;
-	double **tables = effect_tables(fit->arena, model, fit->index);
+	double **tables = fp_effect_tables(fit->arena, model, fit->index);
 
 	model->use = fp_alloc0_array(arena, FpDimUse, model->cube->ndims + 1);
 	for (int u = 0; u < fit->index->nused; u++)
 	{
-		int		  d = fit->index->used[u];
-		FpDimUse *use = &model->use[d];
-		double	  n = 0;
-		double	  sum = 0;
-		double	  square = 0;
+		int			   d = fit->index->used[u];
+		const FpPlace *place = &rows->places[d];
+		FpDimUse	  *use = &model->use[d];
+		double		   n = 0;
+		double		   sum = 0;
+		double		   square = 0;
 
 		use->used = true;
-		for (uint64 r = 0; r < rows->n; r++)
+		for (uint32 c = 0; c < place->ncodes; c++)
 		{
-			double x = tables[d][rows->codes[d][r]];
+			double x = tables[d][c];
 
-			if (r % CHECK_EVERY == 0)
-				FP_CHECK_INTERRUPTS();
-			n += (double) rows->trials[r];
-			sum += x * (double) rows->trials[r];
-			square += x * x * (double) rows->trials[r];
+			n += (double) place->trials[c];
+			sum += x * (double) place->trials[c];
+			square += x * x * (double) place->trials[c];
 		}
 		use->mean = sum / n;
 		use->variance = Max(0, square / n - use->mean * use->mean);
@@ -634,46 +538,51 @@ count_terms(Fit *fit, uint32 block)
 static void
 take_sample(Fit *fit, uint64 size)
 {
-	const FpCube *cube = fit->model->cube;
-	uint64		  n = Min(size, cube->ncells);
-	int64		 *trials;
-	int64		 *failures;
-	int64		  total = 0;
+	FpColumns *all = fit->all;
+	int		   ndims = all->ndims;
+	uint64	   n = Min(size, all->n);
+	uint64	   large = 0;
+	int64	  *trials = fp_alloc_array(fit->arena, int64, n + 1);
+	int64	  *failures = fp_alloc_array(fit->arena, int64, n + 1);
+	uint32	 **codes = fp_alloc0_array(fit->arena, uint32 *, ndims + 1);
+	int64	   total = 0;
 
-	fit->all.n = cube->ncells;
-	fit->all.codes = cube->codes;
-	fit->all.trials = cube->trials;
-	fit->all.failures = cube->failures;
-	fit->all.share = 1;
-	fit->sample = fit->all;
-	fit->sampled = n < cube->ncells;
-	if (!fit->sampled)
-		return;
-	trials = fp_alloc_array(fit->arena, int64, n + 1);
-	failures = fp_alloc_array(fit->arena, int64, n + 1);
-	fit->sample.codes = fp_alloc_array(fit->arena, uint32 *, cube->ndims + 1);
-	for (int d = 0; d < cube->ndims; d++)
-		fit->sample.codes[d] = fp_alloc_array(fit->arena, uint32, n + 1);
+	fit->sampled = n < all->n;
+	for (int d = 0; d < ndims; d++)
+		if (all->places[d].column >= 0)
+			codes[d] = fp_alloc_array(fit->arena, uint32, n + 1);
 	for (uint64 r = 0; r < n; r++)
 	{
 		/* one of each stretch, but not always the same one: cells are in
 		 * order, so every other cell may be of every other value */
 		double within = (double) (fp_hash_word(r) >> 11) / 9007199254740992.0;
-		uint64 cell = (uint64) (((double) r + within) * (double) cube->ncells /
-								(double) n);
+		uint64 cell =
+			(uint64) (((double) r + within) * (double) all->n / (double) n);
 
-		cell = Min(cell, cube->ncells - 1);
-
-		trials[r] = cube->trials[cell];
-		failures[r] = cube->failures[cell];
+		if (r % CHECK_EVERY == 0)
+			FP_CHECK_INTERRUPTS();
+		cell = fit->sampled ? Min(cell, all->n - 1) : r;
+		fp_columns_counts(all, cell, 1, &large, &trials[r], &failures[r]);
 		total += trials[r];
-		for (int d = 0; d < cube->ndims; d++)
-			fit->sample.codes[d][r] = cube->codes[d][cell];
+		for (int d = 0; d < ndims; d++)
+			if (codes[d])
+				codes[d][r] = fp_columns_code(all, d, cell);
 	}
 	fit->sample.n = n;
+	fit->sample.codes = codes;
 	fit->sample.trials = trials;
 	fit->sample.failures = failures;
 	fit->sample.share = (double) total / (double) fit->model->trials;
+	fit->few = all;
+	if (fit->sampled)
+	{
+		FpCells cells = {n, codes, NULL, NULL, trials, failures};
+
+		fit->few = fp_columns_create(fit->arena, fit->model->cube,
+									 fit->model->time_dim, n);
+		fp_columns_add(fit->few, &cells, false);
+		fp_columns_total(fit->few);
+	}
 }
 
 static void
@@ -717,8 +626,9 @@ add_pairs(Fit *fit, FpArena arena)
 }
 
 FpModel *
-fp_model_fit(FpArena arena, const FpCube *cube, const FpModelPattern *patterns,
-			 int npatterns, const FpModelOptions *options)
+fp_model_fit(FpArena arena, const FpTraining *training,
+			 const FpModelPattern *patterns, int npatterns,
+			 const FpModelOptions *options)
 {
 	FpModel *model = fp_alloc0(arena, sizeof(FpModel));
 	int		 screens = SCREENS;
@@ -734,15 +644,14 @@ fp_model_fit(FpArena arena, const FpCube *cube, const FpModelPattern *patterns,
 	fit.work = fp_arena_create(fit.arena, "failpat terms");
 	fit.model = model;
 	fit.options = options;
-	model->cube = cube;
-	model->time_dim = fp_cube_find_dim(cube, "since", 5);
-	if (model->time_dim >= 0 && cube->dims[model->time_dim].kind != FP_STRATUM)
-		model->time_dim = -1;
-	model->trials = cube->total_trials;
-	model->failures = cube->total_failures;
+	fit.all = training->rows;
+	model->cube = training->cube;
+	model->time_dim = training->time_dim;
+	model->trials = training->cube->total_trials;
+	model->failures = training->cube->total_failures;
 	model->dispersion = options->dispersion;
 
-	fp_make_terms(arena, model, options->spread, MAX_TERMS);
+	fp_make_terms(arena, model, fit.all, options->spread, MAX_TERMS);
 	model->terms[0].effect =
 		log(((double) model->failures + 0.5) /
 			((double) (model->trials - model->failures) + 0.5));
@@ -764,7 +673,7 @@ fp_model_fit(FpArena arena, const FpCube *cube, const FpModelPattern *patterns,
 		double dispersion;
 
 		screens = any ? SCREENS - 1 : 0;
-		average(&fit, arena, &fit.sample);
+		average(&fit, arena, fit.few);
 		dispersion = options->measure(options->measure_arg, model, fit.arena);
 		if (dispersion >= WORTH_DISPERSING)
 		{
@@ -780,7 +689,7 @@ fp_model_fit(FpArena arena, const FpCube *cube, const FpModelPattern *patterns,
 		;
 	if (fit.sampled)
 		fit_all(&fit);
-	average(&fit, arena, &fit.all);
+	average(&fit, arena, fit.all);
 	finish(&fit, arena);
 	fp_arena_delete(fit.arena);
 	return model;

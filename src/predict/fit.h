@@ -10,6 +10,7 @@
 #ifndef FAILPAT_PREDICT_FIT_H
 #define FAILPAT_PREDICT_FIT_H
 
+#include "predict/logistic.h"
 #include "predict/terms.h"
 
 /* Sums over rows at some effects: what a Newton step needs. */
@@ -20,10 +21,30 @@ typedef struct FpSums
 	double	log_likelihood;
 } FpSums;
 
+/* effect of the simple terms by code, of each used dimension */
+extern double **fp_effect_tables(FpArena arena, const FpModel *model,
+								 const FpTermIndex *index);
+
+/* the sums at the model's effects */
+extern void fp_pass(FpArena scratch, const FpModel *model,
+					const FpTermIndex *index, const FpColumns *columns,
+					FpSums *sums);
+
 /* log-odds of each row at the model's effects */
 extern void fp_row_log_odds(FpArena scratch, const FpModel *model,
 							const FpTermIndex *index, const FpRows *rows,
 							double *log_odds);
+
+/*
+ * For each two terms that some rows meet, a term with itself and with the
+ * intercept too: the sum of the rows' values, in parts, each part told by a call.
+ * simple: of simple terms only.  Dimensions of few values come first.
+ */
+typedef void (*FpCrossed)(void *arg, uint32 a, uint32 b, FpTwo sum);
+extern void fp_cross_terms(FpArena scratch, const FpTermIndex *index,
+						   const FpRows *rows, bool simple,
+						   const FpTwoStored *values, FpCrossed crossed,
+						   void *arg);
 
 /*
  * Pairs of simple terms whose failures differ from what the model expects of

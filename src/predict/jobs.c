@@ -26,19 +26,22 @@ job_dim(const FpCube *cube)
 }
 
 static void
-count(FpJobs *units, FpArena scratch, const FpModel *model, const FpCube *cube)
+count(FpJobs *units, FpArena scratch, const FpModel *model,
+	  const FpPackedCube *packed)
 {
-	int		d = job_dim(cube);
+	int		d = job_dim(packed->head);
 	FpArena arena;
+	FpCube *cube;
 	double *p;
 	int64  *trials;
 	int64  *failures;
 	double *expected;
 	uint32	n;
 
-	if (d < 0 || cube->ncells == 0)
+	if (d < 0 || packed->head->ncells == 0)
 		return;
 	arena = fp_arena_create(scratch, "failpat jobs");
+	cube = fp_cube_unpack(arena, packed);
 	p = fp_model_cells(arena, model, cube);
 	n = cube->dims[d].nvalues;
 	trials = fp_alloc0_array(arena, int64, (uint64) n + 1);
@@ -67,13 +70,13 @@ count(FpJobs *units, FpArena scratch, const FpModel *model, const FpCube *cube)
 }
 
 void
-fp_jobs_init(FpJobs *jobs, FpCube *const *cubes, int ncubes)
+fp_jobs_init(FpJobs *jobs, const FpPackedCube *cubes, int ncubes)
 {
 	uint64 ncells = 0;
 
 	memset(jobs, 0, sizeof(*jobs));
 	for (int i = 0; i < ncubes; i++)
-		ncells += cubes[i]->ncells;
+		ncells += cubes[i].head->ncells;
 	jobs->cubes = cubes;
 	jobs->ncubes = ncubes;
 	jobs->stride = (int) Min(1 + ncells / MAX_CELLS, (uint64) Max(ncubes, 1));
@@ -85,7 +88,7 @@ fp_jobs_count(FpJobs *jobs, FpArena arena, const FpModel *model)
 	fp_units_init(&jobs->jobs, arena);
 	fp_units_init(&jobs->attempts, arena);
 	for (int i = 0; i < jobs->ncubes; i += jobs->stride)
-		count(jobs, arena, model, jobs->cubes[i]);
+		count(jobs, arena, model, &jobs->cubes[i]);
 }
 
 double

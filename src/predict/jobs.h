@@ -18,15 +18,15 @@
 
 typedef struct FpJobs
 {
-	FpCube *const *cubes;
-	int			   ncubes;
-	int			   stride;	 /* one of so many cubes is looked at */
-	FpUnits		   jobs;	 /* outcomes of a job */
-	FpUnits		   attempts; /* of a combination within a job */
+	const FpPackedCube *cubes;
+	int					ncubes;
+	int					stride;	  /* one of so many cubes is looked at */
+	FpUnits				jobs;	  /* outcomes of a job */
+	FpUnits				attempts; /* of a combination within a job */
 } FpJobs;
 
 /* The cubes must outlive it. */
-extern void fp_jobs_init(FpJobs *jobs, FpCube *const *cubes, int ncubes);
+extern void fp_jobs_init(FpJobs *jobs, const FpPackedCube *cubes, int ncubes);
 
 /* Counts anew, in arena, beside the model's probabilities. */
 extern void fp_jobs_count(FpJobs *jobs, FpArena arena, const FpModel *model);

@@ -16,7 +16,8 @@
 #ifndef FAILPAT_PREDICT_MODEL_H
 #define FAILPAT_PREDICT_MODEL_H
 
-#include "cube/cube.h"
+#include "cube/format.h"
+#include "predict/columns.h"
 
 typedef enum FpPartKind
 {
@@ -138,22 +139,31 @@ typedef struct FpModelPattern
 
 extern void fp_model_defaults(FpModelOptions *options);
 
-/*
- * One cube to learn from: dimensions of kind FP_STRATUM (jobs) are left out,
- * and where there are several cubes, in order of time, a stratum "since" tells
- * FP_MAX_PERIODS periods at most: the last half of the observations, the
- * last quarter, and so on, as long as a period has min_failures failures.
- * first_of[p - 1] is the number of the first cube of period p, 1 ..
- * *nperiods; the first is everything before the last half.
- */
-#define FP_MAX_PERIODS 6 /* of one digit */
-extern FpCube *fp_training_cube(FpArena arena, FpCube *const *cubes, int n,
-								int64 min_failures, int *first_of,
-								int *nperiods);
+/* What a model learns from. */
+typedef struct FpTraining
+{
+	FpCube	  *cube;	 /* dimensions and totals; its cells are rows: */
+	int		   time_dim; /* FP_STRATUM of the cube with periods, or -1 */
+	FpColumns *rows;
+} FpTraining;
 
 /*
- * Fits the model.  The cube and the patterns must outlive it, and it is in
- * arena, working memory in a child of that which is gone on return.
+ * What to learn from, of cubes in order of time whose heads have totals
+ * (fp_packed_total): dimensions of kind FP_STRATUM (jobs) are left out, and
+ * where there are several cubes, a stratum "since" tells FP_MAX_PERIODS periods
+ * at most: the last half of the observations, the last quarter, and so on, as
+ * long as a period has min_failures failures.  first_of[p - 1] is the number of
+ * the first cube of period p, 1 .. *nperiods; the first is everything before
+ * the last half.  In arena.
+ */
+#define FP_MAX_PERIODS 6 /* of one digit */
+extern FpTraining *fp_training(FpArena arena, const FpPackedCube *cubes, int n,
+							   int64 min_failures, int *first_of,
+							   int *nperiods);
+
+/*
+ * Fits the model.  What it learns from and the patterns must outlive it, and it
+ * is in arena, working memory in a child of that which is gone on return.
  *
  * The posterior mode of a logistic regression with normal priors; spreads by
  * restricted maximum likelihood, term by term (empirical Bayes); pairs are
@@ -164,7 +174,7 @@ extern FpCube *fp_training_cube(FpArena arena, FpCube *const *cubes, int n,
  *
  * Errors: FP_ERR_DATA where an option or a pattern is out of range.
  */
-extern FpModel *fp_model_fit(FpArena arena, const FpCube *cube,
+extern FpModel *fp_model_fit(FpArena arena, const FpTraining *training,
 							 const FpModelPattern *patterns, int npatterns,
 							 const FpModelOptions *options);
 

@@ -5,11 +5,12 @@
  *
  * For every pair of terms that meet in a cell, the failures observed less
  * those that the model expects, over the square root of their variance, are
- * compared with chance; all pairs count as tests.  A hash table of the pairs
- * that occur is filled in one pass over the rows.
+ * compared with chance; all pairs count as tests.  A hash table has the pairs
+ * that occur.
  *
  * Working memory is in a child of the arena given, deleted on return; the
- * table holds MAX_PAIRS pairs at most, those that come first.  No locks.
+ * table holds MAX_PAIRS pairs at most, those of dimensions of few values first.
+ * No locks.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -36,10 +37,13 @@ typedef struct Pair
 
 typedef struct Table
 {
-	FpWordMap at; /* a << 32 | b -> number + 1 */
-	Pair	 *list;
-	uint32	  n;
-	uint32	  cap;
+	FpArena		   arena;
+	const FpModel *model;
+	bool		  *takes_part; /* by term */
+	FpWordMap	   at;		   /* a << 32 | b -> number + 1 */
+	Pair		  *list;
+	uint32		   n;
+	uint32		   cap;
 } Table;
 
 /* may this term be part of a pair? */
@@ -54,13 +58,22 @@ pairs_up(const FpModel *model, const FpTerm *term)
 }
 
 static void
-add(FpArena arena, Table *table, uint32 a, uint32 b, double residual,
-	double variance)
+add_pair(void *arg, uint32 a, uint32 b, FpTwo sum)
 {
-	uint64 key = (uint64) a << 32 | b;
-	uint32 at = fp_words_find(&table->at, key);
-	Pair  *pair;
+	Table		  *table = arg;
+	const FpModel *model = table->model;
+	const FpTerm  *term = &model->terms[Min(a, b)];
+	uint64		   key = (uint64) Min(a, b) << 32 | Max(a, b);
+	uint32		   at;
+	Pair		  *pair;
 
+	if (a == b || !table->takes_part[a] || !table->takes_part[b])
+		return;
+	/* periods lie in one another */
+	if (model->blocks[term->block].kind == FP_BLOCK_RECENT &&
+		model->terms[Max(a, b)].block == term->block)
+		return;
+	at = fp_words_find(&table->at, key);
 	if (at == 0)
 	{
 		if (table->n == MAX_PAIRS)
@@ -69,21 +82,22 @@ add(FpArena arena, Table *table, uint32 a, uint32 b, double residual,
 		{
 			uint32 cap = Max(4096, table->cap * 2);
 
-			table->list = table->list ? fp_realloc_array(arena, table->list,
-														 Pair, table->cap, cap)
-									  : fp_alloc_array(arena, Pair, cap);
+			table->list = table->list
+							  ? fp_realloc_array(table->arena, table->list,
+												 Pair, table->cap, cap)
+							  : fp_alloc_array(table->arena, Pair, cap);
 			table->cap = cap;
 		}
 		pair = &table->list[table->n++];
-		pair->a = a;
-		pair->b = b;
+		pair->a = Min(a, b);
+		pair->b = Max(a, b);
 		pair->residual = pair->variance = 0;
-		fp_words_add(arena, &table->at, key, table->n);
+		fp_words_add(table->arena, &table->at, key, table->n);
 	}
 	else
 		pair = &table->list[at - 1];
-	pair->residual += residual;
-	pair->variance += variance;
+	pair->residual += sum[0];
+	pair->variance += sum[1];
 }
 
 static double
@@ -144,49 +158,34 @@ FpPairs
 fp_screen_pairs(FpArena result, const FpModel *model, const FpTermIndex *index,
 				const FpRows *rows, const FpModelOptions *options)
 {
-	FpPairs pairs = {0};
-	FpArena arena = fp_arena_create(result, "failpat pairs");
-	Table	table = {0};
-	double *log_odds = fp_alloc_array(arena, double, rows->n + 1);
-	bool   *takes_part = fp_alloc_array(arena, bool, model->nterms);
-	uint32	terms[FP_ROW_TERMS];
-	uint32	tests = 0;
-	uint32	chosen = 0;
-	double	excess = 0;
-	double	weight = 0;
-	double	noise = 0;
+	FpPairs		 pairs = {0};
+	FpArena		 arena = fp_arena_create(result, "failpat pairs");
+	Table		 table = {0};
+	double		*log_odds = fp_alloc_array(arena, double, rows->n + 1);
+	FpTwoStored *values = fp_alloc_array(arena, FpTwoStored, rows->n + 1);
+	uint32		 tests = 0;
+	uint32		 chosen = 0;
+	double		 excess = 0;
+	double		 weight = 0;
+	double		 noise = 0;
 
+	table.arena = arena;
+	table.model = model;
+	table.takes_part = fp_alloc_array(arena, bool, model->nterms);
 	for (uint32 t = 0; t < model->nterms; t++)
-		takes_part[t] = pairs_up(model, &model->terms[t]);
+		table.takes_part[t] = pairs_up(model, &model->terms[t]);
 	fp_row_log_odds(arena, model, index, rows, log_odds);
 	for (uint64 r = 0; r < rows->n; r++)
 	{
 		double n = (double) rows->trials[r];
 		double p = 1 / (1 + exp(-log_odds[r]));
-		double residual = (double) rows->failures[r] - n * p;
-		double variance = n * p * (1 - p) * model->dispersion;
-		uint32 all = fp_row_terms(index, rows, r, terms);
-		uint32 k = 0;
 
 		if (r % CHECK_EVERY == 0)
 			FP_CHECK_INTERRUPTS();
-		for (uint32 i = 0; i < all; i++)
-			if (takes_part[terms[i]])
-				terms[k++] = terms[i];
-		for (uint32 i = 0; i < k; i++)
-			for (uint32 j = i + 1; j < k; j++)
-			{
-				uint32		   a = Min(terms[i], terms[j]);
-				uint32		   b = Max(terms[i], terms[j]);
-				const FpBlock *block = &model->blocks[model->terms[a].block];
-
-				/* periods lie in one another */
-				if (block->kind == FP_BLOCK_RECENT &&
-					model->terms[a].block == model->terms[b].block)
-					continue;
-				add(arena, &table, a, b, residual, variance);
-			}
+		values[r] = (FpTwo){(double) rows->failures[r] - n * p,
+							n * p * (1 - p) * model->dispersion};
 	}
+	fp_cross_terms(arena, index, rows, true, values, add_pair, &table);
 	for (uint32 i = 0; i < table.n; i++)
 		if (table.list[i].variance >= MIN_INFORMATION * model->dispersion)
 			table.list[tests++] = table.list[i];

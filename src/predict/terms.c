@@ -97,25 +97,6 @@ fp_add_term(FpArena arena, FpModel *model, int nparts, const FpPart *parts)
 	return term;
 }
 
-/* trials and failures by code of a dimension */
-static void
-count_codes(FpArena arena, const FpCube *cube, int d, int64 **trials,
-			int64 **failures)
-{
-	uint32		  n = fp_ncodes(&cube->dims[d]);
-	const uint32 *codes = cube->codes[d];
-
-	*trials = fp_alloc0_array(arena, int64, n);
-	*failures = fp_alloc0_array(arena, int64, n);
-	for (uint64 c = 0; c < cube->ncells; c++)
-	{
-		if (c % CHECK_EVERY == 0)
-			FP_CHECK_INTERRUPTS();
-		(*trials)[codes[c]] += cube->trials[c];
-		(*failures)[codes[c]] += cube->failures[c];
-	}
-}
-
 static void
 add_counted(FpArena arena, FpModel *model, FpPart part, int64 trials,
 			int64 failures)
@@ -274,7 +255,8 @@ make_periods(FpArena arena, FpModel *model, int d, const int64 *trials,
 }
 
 void
-fp_make_terms(FpArena arena, FpModel *model, double spread, uint32 max_terms)
+fp_make_terms(FpArena arena, FpModel *model, const FpColumns *rows,
+			  double spread, uint32 max_terms)
 {
 	const FpCube *cube = model->cube;
 	FpTerm		 *term;
@@ -285,12 +267,11 @@ fp_make_terms(FpArena arena, FpModel *model, double spread, uint32 max_terms)
 	term->failures = model->failures;
 	for (int d = 0; d < cube->ndims; d++)
 	{
-		int64 *trials;
-		int64 *failures;
+		const int64 *trials = rows->places[d].trials;
+		const int64 *failures = rows->places[d].failures;
 
-		if (cube->dims[d].kind == FP_STRATUM && d != model->time_dim)
+		if (rows->places[d].column < 0)
 			continue;
-		count_codes(arena, cube, d, &trials, &failures);
 		if (trials[0] == model->trials)
 			continue; /* never recorded */
 		switch (cube->dims[d].kind)
@@ -472,19 +453,50 @@ fp_index_terms(FpArena arena, const FpModel *model)
 	return index;
 }
 
+/* appends to *list those of the not simple terms that have these codes; codes:
+ * by dimension */
+static void
+match_row(FpArena arena, const FpModel *model, const FpTermIndex *index,
+		  const uint32 *codes, uint32 **list, uint64 *n, uint64 *cap)
+{
+	for (int a = 0; a < index->nanchors; a++)
+	{
+		int				   d = index->anchors[a];
+		const FpCodeTerms *anchored = &index->anchored[d];
+
+		for (uint64 i = anchored->offsets[codes[d]];
+			 i < anchored->offsets[codes[d] + 1]; i++)
+		{
+			const FpTerm *term = &model->terms[anchored->terms[i]];
+			bool		  met = true;
+
+			for (int p = 0; p < term->nparts && met; p++)
+				met = fp_part_met(model->cube, &term->parts[p],
+								  codes[term->parts[p].dim]);
+			if (!met)
+				continue;
+			if (*n == *cap)
+			{
+				*list = fp_realloc_array(arena, *list, uint32, *cap, *cap * 2);
+				*cap *= 2;
+			}
+			(*list)[(*n)++] = anchored->terms[i];
+		}
+	}
+}
+
 void
 fp_index_rows(FpArena arena, const FpModel *model, const FpTermIndex *index,
 			  FpRows *rows)
 {
 	uint64 cap = 1024;
 	uint64 n = 0;
+	uint32 codes[FP_MAX_DIMS];
 
+	rows->offsets = NULL;
+	rows->terms = NULL;
 	if (index->nanchors == 0)
-	{
-		rows->offsets = NULL;
-		rows->terms = NULL;
 		return;
-	}
 	rows->offsets = fp_alloc_array(arena, uint64, rows->n + 1);
 	rows->terms = fp_alloc_array(arena, uint32, cap);
 	for (uint64 r = 0; r < rows->n; r++)
@@ -492,34 +504,101 @@ fp_index_rows(FpArena arena, const FpModel *model, const FpTermIndex *index,
 		if (r % CHECK_EVERY == 0)
 			FP_CHECK_INTERRUPTS();
 		rows->offsets[r] = n;
-		for (int a = 0; a < index->nanchors; a++)
-		{
-			int				   d = index->anchors[a];
-			const FpCodeTerms *list = &index->anchored[d];
-			uint32			   code = rows->codes[d][r];
-
-			for (uint64 i = list->offsets[code]; i < list->offsets[code + 1];
-				 i++)
-			{
-				const FpTerm *term = &model->terms[list->terms[i]];
-				bool		  met = true;
-
-				for (int p = 0; p < term->nparts && met; p++)
-					met = fp_part_met(model->cube, &term->parts[p],
-									  rows->codes[term->parts[p].dim][r]);
-				if (!met)
-					continue;
-				if (n == cap)
-				{
-					rows->terms = fp_realloc_array(arena, rows->terms, uint32,
-												   cap, cap * 2);
-					cap *= 2;
-				}
-				rows->terms[n++] = list->terms[i];
-			}
-		}
+		for (int d = 0; d < index->ndims; d++)
+			codes[d] = rows->codes[d] ? rows->codes[d][r] : 0;
+		match_row(arena, model, index, codes, &rows->terms, &n, &cap);
 	}
 	rows->offsets[rows->n] = n;
+}
+
+/* which codes of each column may have a term that is not simple */
+static bool **
+anchored_codes(FpArena arena, const FpTermIndex *index,
+			   const FpColumns *columns)
+{
+	bool **any = fp_alloc0_array(arena, bool *, columns->ncolumns + 1);
+
+	for (int a = 0; a < index->nanchors; a++)
+	{
+		int				   d = index->anchors[a];
+		const FpPlace	  *place = &columns->places[d];
+		const FpCodeTerms *anchored = &index->anchored[d];
+		uint32			   size = columns->columns[place->column].size;
+
+		if (any[place->column] == NULL)
+			any[place->column] = fp_alloc0_array(arena, bool, size);
+		for (uint32 j = 0; j < size; j++)
+		{
+			uint32 c = j / place->stride % place->ncodes;
+
+			if (anchored->offsets[c] < anchored->offsets[c + 1])
+				any[place->column][j] = true;
+		}
+	}
+	return any;
+}
+
+void
+fp_index_columns(FpArena arena, const FpModel *model, const FpTermIndex *index,
+				 FpColumns *columns)
+{
+	uint64	nblocks = (columns->n + FP_BLOCK_ROWS - 1) / FP_BLOCK_ROWS;
+	FpArena scratch;
+	bool  **any;
+	uint64	cap = 1024;
+	uint64	rows_cap = 1024;
+	uint64	n = 0;
+
+	columns->term_starts = NULL;
+	columns->term_rows = NULL;
+	columns->terms = NULL;
+	if (index->nanchors == 0)
+		return;
+	scratch = fp_arena_create(arena, "failpat anchors");
+	any = anchored_codes(scratch, index, columns);
+	columns->term_starts = fp_alloc_array(arena, uint64, nblocks + 1);
+	columns->terms = fp_alloc_array(arena, uint32, cap);
+	columns->term_rows = fp_alloc_array(arena, uint8, rows_cap);
+	for (uint64 b = 0; b < nblocks; b++)
+	{
+		uint64 first = b * FP_BLOCK_ROWS;
+		uint32 many = (uint32) Min(columns->n - first, FP_BLOCK_ROWS);
+		bool   maybe[FP_BLOCK_ROWS] = {false};
+		uint32 column[FP_BLOCK_ROWS];
+		uint32 codes[FP_MAX_DIMS] = {0};
+
+		FP_CHECK_INTERRUPTS();
+		columns->term_starts[b] = n;
+		for (int c = 0; c < columns->ncolumns; c++)
+		{
+			if (any[c] == NULL)
+				continue;
+			fp_columns_read(columns, c, first, many, column);
+			for (uint32 i = 0; i < many; i++)
+				maybe[i] |= any[c][column[i]];
+		}
+		for (uint32 i = 0; i < many; i++)
+		{
+			uint64 before = n;
+
+			if (!maybe[i])
+				continue;
+			for (int d = 0; d < columns->ndims; d++)
+				if (columns->places[d].column >= 0)
+					codes[d] = fp_columns_code(columns, d, first + i);
+			match_row(arena, model, index, codes, &columns->terms, &n, &cap);
+			if (cap > rows_cap)
+			{
+				columns->term_rows =
+					fp_realloc_array(arena, columns->term_rows, uint8,
+									 rows_cap, cap);
+				rows_cap = cap;
+			}
+			memset(columns->term_rows + before, (int) i, n - before);
+		}
+	}
+	columns->term_starts[nblocks] = n;
+	fp_arena_delete(scratch);
 }
 
 uint32

@@ -48,19 +48,12 @@ typedef struct FpRows
 	uint32		*terms;
 } FpRows;
 
-/* codes that a dimension has in cells, 0 included */
-static inline uint32
-fp_ncodes(const FpDim *dim)
-{
-	return (dim->kind == FP_SET ? dim->nsets : dim->nvalues) + 1;
-}
-
 /*
  * The intercept and the simple terms of a cube, with their counts; spread is
  * that of all blocks.  max_terms: of a block; the rarest have none.
  */
-extern void fp_make_terms(FpArena arena, FpModel *model, double spread,
-						  uint32 max_terms);
+extern void fp_make_terms(FpArena arena, FpModel *model, const FpColumns *rows,
+						  double spread, uint32 max_terms);
 
 /* append a block, without terms; its number */
 extern uint32 fp_add_block(FpArena arena, FpModel *model, FpBlockKind kind,
@@ -76,6 +69,10 @@ extern FpTermIndex *fp_index_terms(FpArena arena, const FpModel *model);
 /* find the terms of each row that are not simple */
 extern void fp_index_rows(FpArena arena, const FpModel *model,
 						  const FpTermIndex *index, FpRows *rows);
+
+/* the same of columns */
+extern void fp_index_columns(FpArena arena, const FpModel *model,
+							 const FpTermIndex *index, FpColumns *columns);
 
 /* terms of a row, the intercept first; at most FP_ROW_TERMS */
 #define FP_ROW_TERMS 512

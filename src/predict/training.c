@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * training.c
- *		One cube to learn from, of cubes in order of time.
+ *		Cells to learn from, of cubes in order of time.
  *
+ * The cubes are unpacked one after the other.
  * Cells that are alike are added up as long as that makes them fewer by much: it
  * costs more than it saves where nearly every combination is another.
  *
- * The cube is in the caller's arena, working memory in a child of it that is
+ * The result is in the caller's arena, working memory in a child of it that is
  * gone on return.  No locks.
  *
  * Copyright (c) 2026, the failpat authors
@@ -19,15 +20,6 @@
 #define CHECK_EVERY 8192	/* cells between looks at interrupts */
 #define ENOUGH_CELLS 500000 /* that tell whether they are alike, */
 #define WORTH_ADDING 0.7	/* and this is not */
-
-/* Cells as they come, of which neighbours may be alike in all but the job. */
-typedef struct Plain
-{
-	uint64	n;
-	uint32 *codes[FP_MAX_DIMS]; /* by dimension of the builder */
-	int64  *trials;
-	int64  *failures;
-} Plain;
 
 /* a cube without its strata; several cells may then be alike */
 static FpCube *
@@ -44,128 +36,129 @@ without_strata(FpArena arena, const FpCube *cube)
 		if (cube->dims[d].kind != FP_STRATUM)
 		{
 			view->dims[view->ndims] = cube->dims[d];
-			view->codes[view->ndims++] = cube->codes[d];
+			/* a head has none */
+			view->codes[view->ndims++] = cube->codes ? cube->codes[d] : NULL;
 		}
 	return view;
 }
 
-static void
-append(FpArena scratch, FpCubeBuilder *builder, Plain *plain,
-	   const FpCube *cube, uint32 period)
+/* Where the codes of a cube's dimensions go. */
+typedef struct Way
 {
-	FpArena arena = fp_arena_create(scratch, "failpat append");
-	int		to[FP_MAX_DIMS];
-	uint32 *remap[FP_MAX_DIMS];
+	int		ndims;
+	int		to[FP_MAX_DIMS];   /* dimension of the builder */
+	uint32 *code[FP_MAX_DIMS]; /* its code */
+} Way;
 
-	for (int d = 0; d < cube->ndims; d++)
+/* the builder learns all values of a cube */
+static void
+learn_values(FpArena arena, FpCubeBuilder *builder, const FpCube *view,
+			 Way *way)
+{
+	way->ndims = view->ndims;
+	for (int d = 0; d < view->ndims; d++)
 	{
-		const FpDim *dim = &cube->dims[d];
-		uint32		 last = dim->kind == FP_SET ? dim->nsets : dim->nvalues;
-
-		to[d] =
+		const FpDim *dim = &view->dims[d];
+		uint32		 n = fp_ncodes(dim);
+		int			 to =
 			fp_builder_dim(builder, dim->name.data, dim->name.len, dim->kind);
-		remap[d] = fp_alloc0_array(arena, uint32, (uint64) last + 1);
-		for (uint32 c = 1; c <= last; c++)
+
+		way->to[d] = to;
+		way->code[d] = fp_alloc0_array(arena, uint32, n);
+		for (uint32 c = 1; c < n; c++)
 		{
 			if (c % CHECK_EVERY == 0)
 				FP_CHECK_INTERRUPTS();
-			remap[d][c] = fp_builder_code(builder, to[d], dim, c);
+			way->code[d][c] = fp_builder_code(builder, to, dim, c);
 		}
 	}
-	for (uint64 c = 0; c < cube->ncells; c++)
-	{
-		uint64 at = plain->n;
-		bool   alike = c > 0;
+}
 
-		if (c % CHECK_EVERY == 0)
-			FP_CHECK_INTERRUPTS();
-		for (int d = 0; d < cube->ndims && alike; d++)
-			alike = cube->codes[d][c] == cube->codes[d][c - 1];
-		if (alike)
+/* the builder's cells */
+static void
+take_added(FpArena scratch, FpColumns *columns, FpCubeBuilder *builder,
+		   const int *order, uint32 *const *remap)
+{
+	FpCellTable *table = &builder->cells;
+	FpArena		 arena = fp_arena_create(scratch, "failpat added");
+	uint32		*codes[FP_MAX_DIMS];
+	int64		*trials = fp_alloc_array(arena, int64, CHECK_EVERY);
+	int64		*failures = fp_alloc_array(arena, int64, CHECK_EVERY);
+	FpCells		 cells = {0, codes, remap, NULL, trials, failures};
+
+	for (int d = 0; d < columns->ndims; d++)
+		codes[d] = fp_alloc_array(arena, uint32, CHECK_EVERY);
+	for (uint64 first = 0; first < table->ncells; first += CHECK_EVERY)
+	{
+		cells.n = Min(table->ncells - first, CHECK_EVERY);
+		for (uint64 i = 0; i < cells.n; i++)
 		{
-			plain->trials[at - 1] += cube->trials[c];
-			plain->failures[at - 1] += cube->failures[c];
-			continue;
+			const uint64 *entry = FP_CELL(table, first + i);
+
+			for (int d = 0; d < columns->ndims; d++)
+				codes[d][i] = fp_cell_code(table, entry, order[d]);
+			trials[i] = FP_CELL_TRIALS(table, entry);
+			failures[i] = FP_CELL_FAILURES(table, entry);
 		}
-		/* a dimension that the cube does not have is 0, not recorded */
-		for (int d = 0; d < cube->ndims; d++)
-			plain->codes[to[d]][at] = remap[d][cube->codes[d][c]];
-		if (builder->stratum >= 0)
-			plain->codes[builder->stratum][at] = period;
-		plain->trials[at] = cube->trials[c];
-		plain->failures[at] = cube->failures[c];
-		plain->n++;
+		fp_columns_add(columns, &cells, false);
 	}
 	fp_arena_delete(arena);
 }
 
-/* all cells, of the builder and plain ones, in one cube */
-static FpCube *
-join(FpArena result, FpCubeBuilder *builder, const Plain *plain)
+/* a cube's cells as they are, but that neighbours may be alike in all but the
+ * job */
+static void
+append(FpArena arena, FpColumns *columns, const FpCube *view, const Way *way,
+	   const FpCubeBuilder *builder, const int *order, uint32 *const *remap,
+	   uint32 period)
 {
-	FpCellTable *cells = &builder->cells;
-	int			 order[FP_MAX_DIMS];
-	uint32		*remap[FP_MAX_DIMS];
-	FpCube		*cube;
-	uint64		 added;
+	uint32 *codes[FP_MAX_DIMS] = {0};
+	uint32 *ways[FP_MAX_DIMS] = {0};
+	uint32	fixed[FP_MAX_DIMS] = {0};
+	FpCells cells = {view->ncells, codes,		 ways,
+					 fixed,		   view->trials, view->failures};
 
-	if (builder->relayout)
-		fp_builder_relayout(builder);
-	fp_cells_rest(builder->arena, cells);
-	cube = fp_builder_freeze_dims(builder, result, order, remap);
-	added = cells->ncells;
-	cube->ncells = added + plain->n;
-	cube->trials = fp_alloc_array(result, int64, cube->ncells + 1);
-	cube->failures = fp_alloc_array(result, int64, cube->ncells + 1);
-	for (int d = 0; d < cube->ndims; d++)
-		cube->codes[d] = fp_alloc_array(result, uint32, cube->ncells + 1);
-	for (uint64 c = 0; c < added; c++)
+	for (int to = 0; to < columns->ndims; to++)
 	{
-		const uint64 *entry = FP_CELL(cells, c);
+		/* a dimension that the cube does not have is 0, not recorded */
+		if (order[to] == builder->stratum)
+			fixed[to] = remap[to][period];
+		for (int d = 0; d < way->ndims; d++)
+			if (way->to[d] == order[to])
+			{
+				uint32 n = fp_ncodes(&view->dims[d]);
 
-		if (c % CHECK_EVERY == 0)
-			FP_CHECK_INTERRUPTS();
-		for (int d = 0; d < cube->ndims; d++)
-			cube->codes[d][c] = remap[d][fp_cell_code(cells, entry, order[d])];
-		cube->trials[c] = FP_CELL_TRIALS(cells, entry);
-		cube->failures[c] = FP_CELL_FAILURES(cells, entry);
+				codes[to] = view->codes[d];
+				ways[to] = fp_alloc_array(arena, uint32, n);
+				for (uint32 c = 0; c < n; c++)
+					ways[to][c] = remap[to][way->code[d][c]];
+			}
 	}
-	for (int d = 0; d < cube->ndims && plain->n > 0; d++)
-		for (uint64 c = 0; c < plain->n; c++)
-		{
-			if (c % CHECK_EVERY == 0)
-				FP_CHECK_INTERRUPTS();
-			cube->codes[d][added + c] = remap[d][plain->codes[order[d]][c]];
-		}
-	for (uint64 c = 0; c < plain->n; c++)
-	{
-		cube->trials[added + c] = plain->trials[c];
-		cube->failures[added + c] = plain->failures[c];
-	}
-	for (uint64 c = 0; c < cube->ncells; c++)
-	{
-		/* their sum has been checked */
-		cube->total_trials += cube->trials[c];
-		cube->total_failures += cube->failures[c];
-	}
-	return cube;
+	fp_columns_add(columns, &cells, true);
 }
 
-/* one cube; periods: how many there are, 0: they are left out */
-static FpCube *
-fill(FpArena arena, FpArena result, FpCube *const *cubes, const int *period,
-	 int n, int periods)
+/* one training set; periods: how many there are, 0: they are left out */
+static FpTraining *
+fill(FpArena arena, FpArena result, const FpPackedCube *cubes,
+	 const int *period, int n, int periods)
 {
 	FpCubeBuilder *builder =
 		fp_builder_create(fp_arena_create(arena, "failpat build"), 0);
-	FpCube **views = fp_alloc_array(arena, FpCube *, n + 1);
-	uint32	 code_of[FP_MAX_PERIODS + 1] = {0};
-	Plain	 plain = {0};
-	uint64	 seen = 0;
-	bool	 adding = true;
+	FpArena		one = fp_arena_create(arena, "failpat one cube");
+	FpTraining *training = fp_alloc0(result, sizeof(FpTraining));
+	FpCube	  **views = fp_alloc_array(arena, FpCube *, n + 1);
+	Way		   *ways = fp_alloc_array(arena, Way, n + 1);
+	uint32		code_of[FP_MAX_PERIODS + 1] = {0};
+	int			order[FP_MAX_DIMS];
+	uint32	   *remap[FP_MAX_DIMS];
+	FpCube	   *cube;
+	uint64		seen = 0;
+	uint64		rest = 0;
+	int			added = 0; /* cubes */
+	int			time_dim = -1;
 
 	for (int i = 0; i < n; i++)
-		views[i] = without_strata(arena, cubes[i]);
+		views[i] = without_strata(arena, cubes[i].head);
 	fp_builder_dims(builder, views, n);
 	if (periods > 0)
 	{
@@ -180,47 +173,63 @@ fill(FpArena arena, FpArena result, FpCube *const *cubes, const int *period,
 										  &"123456"[p - 1], 1);
 	}
 	for (int i = 0; i < n; i++)
+		learn_values(arena, builder, views[i], &ways[i]);
+	while (added < n)
 	{
-		if (adding)
-			fp_builder_merge_as(builder, arena, views[i], code_of[period[i]]);
-		else
-			append(arena, builder, &plain, views[i], code_of[period[i]]);
-		seen += views[i]->ncells;
-		if (adding && seen >= ENOUGH_CELLS && i + 1 < n)
-		{
-			uint64 rest = 0;
+		const FpCube *whole = fp_cube_unpack(one, &cubes[added]);
 
-			fp_cells_flush(builder->arena, &builder->cells);
-			adding =
-				(double) builder->cells.ncells < WORTH_ADDING * (double) seen;
-			if (adding)
-				continue;
-			for (int j = i + 1; j < n; j++)
-				rest += views[j]->ncells;
-			for (int d = 0; d < builder->ndims; d++)
-				plain.codes[d] = fp_alloc0_array(arena, uint32, rest + 1);
-			plain.trials = fp_alloc_array(arena, int64, rest + 1);
-			plain.failures = fp_alloc_array(arena, int64, rest + 1);
-		}
+		fp_builder_merge_as(builder, one, without_strata(one, whole),
+							code_of[period[added]]);
+		seen += whole->ncells;
+		fp_arena_reset(one);
+		added++;
+		if (seen < ENOUGH_CELLS)
+			continue;
+		fp_cells_flush(builder->arena, &builder->cells);
+		if ((double) builder->cells.ncells >= WORTH_ADDING * (double) seen)
+			break;
 	}
-	return join(result, builder, &plain);
+	if (builder->relayout)
+		fp_builder_relayout(builder);
+	fp_cells_rest(builder->arena, &builder->cells);
+	cube = fp_builder_freeze_dims(builder, result, order, remap);
+	for (int d = 0; d < cube->ndims; d++)
+		if (order[d] == builder->stratum)
+			time_dim = d;
+	for (int i = added; i < n; i++)
+		rest += cubes[i].head->ncells;
+	training->cube = cube;
+	training->time_dim = time_dim;
+	training->rows = fp_columns_create(result, cube, time_dim,
+									   builder->cells.ncells + rest);
+	take_added(arena, training->rows, builder, order, remap);
+	for (int i = added; i < n; i++)
+	{
+		const FpCube *whole = fp_cube_unpack(one, &cubes[i]);
+
+		append(one, training->rows, without_strata(one, whole), &ways[i],
+			   builder, order, remap, code_of[period[i]]);
+		fp_arena_reset(one);
+	}
+	fp_columns_total(training->rows);
+	return training;
 }
 
-FpCube *
-fp_training_cube(FpArena result, FpCube *const *cubes, int n,
-				 int64 min_failures, int *first_of, int *nperiods)
+FpTraining *
+fp_training(FpArena result, const FpPackedCube *cubes, int n,
+			int64 min_failures, int *first_of, int *nperiods)
 {
-	FpArena arena = fp_arena_create(result, "failpat training");
-	int	   *period = fp_alloc_array(arena, int, n + 1);
-	int64	total = 0;
-	int64	after = 0;
-	int64	failures = 0;
-	int		periods = 1;
-	int		starts[FP_MAX_PERIODS];
-	FpCube *cube;
+	FpArena		arena = fp_arena_create(result, "failpat training");
+	int		   *period = fp_alloc_array(arena, int, n + 1);
+	int64		total = 0;
+	int64		after = 0;
+	int64		failures = 0;
+	int			periods = 1;
+	int			starts[FP_MAX_PERIODS];
+	FpTraining *training;
 
 	for (int i = 0; i < n; i++)
-		if (pg_add_s64_overflow(total, cubes[i]->total_trials, &total))
+		if (pg_add_s64_overflow(total, cubes[i].head->total_trials, &total))
 			fp_error(FP_ERR_RANGE, NULL, NULL, "too many trials to count");
 
 	/*
@@ -232,12 +241,12 @@ fp_training_cube(FpArena result, FpCube *const *cubes, int n,
 	{
 		int start = i;
 
-		while (start > 0 && after + cubes[start - 1]->total_trials <=
+		while (start > 0 && after + cubes[start - 1].head->total_trials <=
 								total / ((int64) 1 << p))
 		{
 			start--;
-			after += cubes[start]->total_trials;
-			failures += cubes[start]->total_failures;
+			after += cubes[start].head->total_trials;
+			failures += cubes[start].head->total_failures;
 		}
 		if (start < i && start > 0 && failures >= min_failures)
 		{
@@ -258,7 +267,11 @@ fp_training_cube(FpArena result, FpCube *const *cubes, int n,
 		period[i] = p + 1;
 	}
 
-	cube = fill(arena, result, cubes, period, n, periods > 1 ? periods : 0);
+	training =
+		fill(arena, result, cubes, period, n, periods > 1 ? periods : 0);
+	training->cube->total_trials = total;
+	for (int i = 0; i < n; i++)
+		training->cube->total_failures += cubes[i].head->total_failures;
 	fp_arena_delete(arena);
-	return cube;
+	return training;
 }

@@ -67,6 +67,7 @@ fuzz(Input *input, FpArena arena)
 		FpScan		*scans[2];
 		FpCrosstab	*table;
 		FpCrosstab	*from_bytes;
+		FpCube		*unpacked;
 
 		fp_cube_open(arena, bytes, len, 16 << 20, &packed);
 		scans[0] = fp_scan_cube(arena, cube, NULL, 0, dims, true);
@@ -75,6 +76,15 @@ fuzz(Input *input, FpArena arena)
 		from_bytes =
 			fp_crosstab(arena, &scans[1], 1, &row, &col, cube->checks);
 		MUST(table->total_trials == trials);
+		fp_cube_open_plain(arena, bytes, len, 16 << 20, &packed);
+		fp_packed_total(&packed);
+		MUST(packed.head->total_trials == trials);
+		MUST(packed.head->total_failures == failures);
+		unpacked = fp_cube_unpack(arena, &packed);
+		MUST(unpacked->total_failures == failures);
+		for (uint64 cell = 0; cell < cube->ncells; cell++)
+			for (int d = 0; d < cube->ndims; d++)
+				MUST(unpacked->codes[d][cell] == cube->codes[d][cell]);
 		MUST(table->col.nmembers <= 3);
 		MUST(from_bytes->ncells == table->ncells);
 		for (uint32 i = 0; i < table->ncells; i++)

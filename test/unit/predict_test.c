@@ -5,6 +5,7 @@
 #include "cube/build.h"
 #include "fixture.h"
 #include "predict/dense.h"
+#include "predict/fit.h"
 #include "predict/model.h"
 #include "predict/retry.h"
 #include "unit.h"
@@ -31,6 +32,34 @@ static double
 logistic(double x)
 {
 	return 1 / (1 + exp(-x));
+}
+
+/* what to learn of cubes, as they are stored */
+static FpTraining *
+training_of(FpArena own, FpCube *const *cubes, int n, int64 min_failures,
+			int *first_of, int *nperiods)
+{
+	FpPackedCube *packed = fp_alloc_array(own, FpPackedCube, n);
+
+	for (int i = 0; i < n; i++)
+	{
+		size_t len;
+		char  *bytes = fp_cube_encode(own, cubes[i], 0, &len);
+
+		fp_cube_open_plain(own, bytes, len, SIZE_MAX, &packed[i]);
+		fp_packed_total(&packed[i]);
+	}
+	return fp_training(own, packed, n, min_failures, first_of, nperiods);
+}
+
+static FpModel *
+fit_cube(FpArena own, FpCube *cube, const FpModelOptions *options)
+{
+	int first_of[FP_MAX_PERIODS];
+	int n;
+
+	return fp_model_fit(own, training_of(own, &cube, 1, 100, first_of, &n),
+						NULL, 0, options);
 }
 
 /* the term of one part, or NULL */
@@ -85,8 +114,7 @@ test_reference(void)
 	fp_model_defaults(&options);
 	options.tune = false;
 	options.max_pairs = 0;
-	model =
-		fp_model_fit(arena, fp_builder_freeze(b, arena), NULL, 0, &options);
+	model = fit_cube(arena, fp_builder_freeze(b, arena), &options);
 	f = fixture_open("predict_effects");
 	while (fixture_next(&f))
 	{
@@ -114,6 +142,25 @@ test_reference(void)
 	ok(rows == 16 && worst < 1e-6,
 	   "effects are scipy's (%d, largest difference %.1e)", rows, worst);
 	ok(worst_variance < 1e-5, "so are their variances (%.1e)", worst_variance);
+}
+
+/* exp() of our own is as good as that of the library */
+static void
+test_exp(void)
+{
+	double worst = 0;
+
+	for (int i = 0; i <= 700000; i++)
+	{
+		double x[2] = {-1e-3 * i, -1e-9 * i * i};
+		FpTwo  y = fp_two_exp((FpTwo){x[0], x[1]});
+
+		for (int k = 0; k < 2; k++)
+			worst = fmax(worst, fabs(y[k] / exp(x[k]) - 1));
+	}
+	ok(worst < 5e-16 && fp_two_exp(fp_two(-1e9))[1] == exp(-700) &&
+		   fp_two_exp(fp_two(0))[0] == 1,
+	   "exp() of two numbers is that of the library (%.1e)", worst);
 }
 
 /* --- simulated observations -------------------------------------------- */
@@ -174,7 +221,8 @@ codes_value(const FpCube *cube, int d, uint64 cell)
 
 /* log-odds of a cell and their variance, from the dense covariances */
 static void
-score(const FpModel *model, uint64 cell, double *x, double *variance)
+score(const FpModel *model, const FpCube *cube, uint64 cell, double *x,
+	  double *variance)
 {
 	uint32 terms[8];
 	uint32 n = 0;
@@ -187,9 +235,8 @@ score(const FpModel *model, uint64 cell, double *x, double *variance)
 		bool		  met = true;
 
 		for (int p = 0; p < term->nparts; p++)
-			met = met &&
-				  fp_part_met(model->cube, &term->parts[p],
-							  model->cube->codes[term->parts[p].dim][cell]);
+			met = met && fp_part_met(cube, &term->parts[p],
+									 cube->codes[term->parts[p].dim][cell]);
 		if (met && n < 8)
 		{
 			*x += term->effect;
@@ -219,7 +266,7 @@ test_coverage(double spread, double pair, int n, double least)
 
 		make_world(&world, own, spread, pair, n);
 		fp_model_defaults(&options);
-		model = fp_model_fit(own, world.cube, NULL, 0, &options);
+		model = fit_cube(own, world.cube, &options);
 		for (uint64 c = 0; c < world.cube->ncells; c += 3)
 		{
 			int			 v[3];
@@ -229,7 +276,7 @@ test_coverage(double spread, double pair, int n, double least)
 
 			for (int d = 0; d < 3; d++)
 				v[d] = (int) codes_value(world.cube, d, c);
-			score(model, c, &x, &variance);
+			score(model, world.cube, c, &x, &variance);
 			p = fp_predict_from(x, variance + model->unmodelled, 0, 1.96);
 			inside += logistic(truth(&world, v)) >= p.lower &&
 					  logistic(truth(&world, v)) <= p.upper;
@@ -258,7 +305,7 @@ test_pairs(void)
 
 	make_world(&world, arena, 0.5, 1.5, 40000);
 	fp_model_defaults(&options);
-	model = fp_model_fit(arena, world.cube, NULL, 0, &options);
+	model = fit_cube(arena, world.cube, &options);
 	for (uint32 t = 0; t < model->nterms; t++)
 	{
 		const FpTerm *term = &model->terms[t];
@@ -283,7 +330,7 @@ test_pairs(void)
 		double x;
 		double variance;
 
-		score(model, c, &x, &variance);
+		score(model, world.cube, c, &x, &variance);
 		again = fmax(again, fabs(p[c] - logistic(x)));
 		cells++;
 	}
@@ -297,12 +344,12 @@ test_pairs(void)
 		double		   worst = 0;
 
 		options.max_pairs = few.max_pairs = 0;
-		model = fp_model_fit(arena, world.cube, NULL, 0, &options);
+		model = fit_cube(arena, world.cube, &options);
 		few.sample = world.cube->ncells / 2;
 		few.tune = options.tune = false;
 		few.spread = options.spread = 0.25;
-		model = fp_model_fit(arena, world.cube, NULL, 0, &options);
-		sampled = fp_model_fit(arena, world.cube, NULL, 0, &few);
+		model = fit_cube(arena, world.cube, &options);
+		sampled = fit_cube(arena, world.cube, &few);
 		for (uint32 t = 0; t < model->nterms; t++)
 			worst = fmax(worst, fabs(model->terms[t].effect -
 									 sampled->terms[t].effect));
@@ -312,8 +359,74 @@ test_pairs(void)
 		   worst);
 	}
 	options.spread = -1;
-	ok(RAISES(FP_ERR_DATA, fp_model_fit(arena, world.cube, NULL, 0, &options)),
+	ok(RAISES(FP_ERR_DATA, fit_cube(arena, world.cube, &options)),
 	   "a spread below zero is refused");
+}
+
+/* sums over rows by two terms, of which one may be the intercept */
+typedef struct Sums
+{
+	uint32	n;
+	double *of[2];
+} Sums;
+
+static void
+add_sum(void *arg, uint32 a, uint32 b, FpTwo sum)
+{
+	Sums *sums = arg;
+
+	for (int k = 0; k < 2; k++)
+		sums->of[k][Min(a, b) * sums->n + Max(a, b)] += sum[k];
+}
+
+/* as told, and as counted row by row, where dimensions have few or many codes
+ * for the number of rows */
+static void
+test_cross(int n)
+{
+	World		   world;
+	FpModelOptions options;
+	FpModel		  *model;
+	FpTermIndex	  *index;
+	FpRows		   rows = {0};
+	FpTwoStored	  *values;
+	Sums		   told;
+	Sums		   counted;
+	double		   worst = 0;
+	bool		   others = false;
+
+	make_world(&world, arena, 0.5, 2.5, n);
+	fp_model_defaults(&options);
+	model = fit_cube(arena, world.cube, &options);
+	index = fp_index_terms(arena, model);
+	rows.n = world.cube->ncells;
+	rows.codes = world.cube->codes;
+	fp_index_rows(arena, model, index, &rows);
+	values = fp_alloc_array(arena, FpTwoStored, rows.n);
+	told.n = counted.n = model->nterms;
+	for (int k = 0; k < 2; k++)
+	{
+		told.of[k] = fp_alloc0_array(arena, double, told.n *told.n);
+		counted.of[k] = fp_alloc0_array(arena, double, told.n *told.n);
+	}
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		uint32 terms[FP_ROW_TERMS];
+		uint32 many = fp_row_terms(index, &rows, r, terms);
+
+		values[r] = (FpTwo){1.0 + (double) (r % 7), (double) r - 100.5};
+		for (uint32 i = 0; i < many; i++)
+			for (uint32 j = i; j < many; j++)
+				add_sum(&counted, terms[i], terms[j], values[r]);
+		others = others || (rows.offsets && rows.offsets[r + 1] > 0);
+	}
+	fp_cross_terms(arena, index, &rows, false, values, add_sum, &told);
+	for (uint32 i = 0; i < told.n * told.n; i++)
+		for (int k = 0; k < 2; k++)
+			worst = fmax(worst, fabs(told.of[k][i] - counted.of[k][i]));
+	ok(worst == 0 && (n < 1000 || others),
+	   "sums by two terms are those of the %d rows that meet both (%.1e)",
+	   (int) rows.n, worst);
 }
 
 static void
@@ -326,7 +439,7 @@ test_pure_noise(void)
 
 	make_world(&world, arena, 0, 0, 20000);
 	fp_model_defaults(&options);
-	model = fp_model_fit(arena, world.cube, NULL, 0, &options);
+	model = fit_cube(arena, world.cube, &options);
 	for (uint32 t = 1; t < model->nterms; t++)
 		largest = fmax(largest, fabs(model->terms[t].effect));
 	ok(largest < 0.15, "where nothing is there, effects are small (%.3f)",
@@ -350,7 +463,7 @@ static void
 test_periods(void)
 {
 	FpCube		  *cubes[16];
-	FpCube		  *cube;
+	FpTraining	  *training;
 	FpModel		  *model;
 	FpModelOptions options;
 	int			   first_of[FP_MAX_PERIODS];
@@ -359,19 +472,19 @@ test_periods(void)
 
 	for (int i = 0; i < 16; i++)
 		cubes[i] = one_cube("x", 1000, i < 12 ? 100 : 300);
-	cube = fp_training_cube(arena, cubes, 16, 100, first_of, &n);
+	training = training_of(arena, cubes, 16, 100, first_of, &n);
 	ok(n == 5 && first_of[0] == 0 && first_of[1] == 8 && first_of[2] == 12 &&
 		   first_of[3] == 14 && first_of[4] == 15,
 	   "periods are the last half, quarter, eighth, sixteenth (%d)", n);
-	ok(cube->total_trials == 16000 && cube->ncells == 5,
+	ok(training->cube->total_trials == 16000 && training->rows->n == 5,
 	   "the cube counts each period once");
 	fp_model_defaults(&options);
-	model = fp_model_fit(arena, cube, NULL, 0, &options);
+	model = fp_model_fit(arena, training, NULL, 0, &options);
 	p = fp_model_cells(arena, model, cubes[0]);
 	ok(p[0] > 0.26 && p[0] < 0.31,
 	   "a level that has risen is predicted as it is now (%.3f)", p[0]);
-	cube = fp_training_cube(arena, cubes, 16, 5000, first_of, &n);
-	ok(n == 1 && cube->ndims == 1 && cube->ncells == 1,
+	training = training_of(arena, cubes, 16, 5000, first_of, &n);
+	ok(n == 1 && training->cube->ndims == 1 && training->rows->n == 1,
 	   "too few failures: no periods");
 }
 
@@ -384,7 +497,9 @@ static void
 test_many_combinations(void)
 {
 	FpCube		  *cubes[2];
-	FpCube		  *cube;
+	FpTraining	  *training;
+	const FpCube  *cube;
+	uint64		   large = 0;
 	int			   first_of[FP_MAX_PERIODS];
 	int			   n;
 	uint32		   codes[4] = {0};
@@ -424,9 +539,10 @@ test_many_combinations(void)
 		fp_builder_add(b, codes, 2, 1);
 	}
 	cubes[1] = fp_builder_freeze(b, arena);
-	cube = fp_training_cube(arena, cubes, 2, 100, first_of, &n);
+	training = training_of(arena, cubes, 2, 100, first_of, &n);
+	cube = training->cube;
 	ok(n == 2 && cube->ndims == 4 && cube->total_trials == 518000 &&
-		   cube->total_failures == 3800 && cube->ncells == 512003,
+		   cube->total_failures == 3800 && training->rows->n == 512003,
 	   "observations of many combinations, and few of many jobs, in one cube");
 	d_at = fp_cube_find_dim(cube, "at", 2);
 	d_x = fp_cube_find_dim(cube, "x", 1);
@@ -434,23 +550,30 @@ test_many_combinations(void)
 	for (uint32 v = 1; v < cube->dims[d_x].nvalues; v++)
 		ascending = ascending && cube->dims[d_x].numbers[v - 1] <
 									 cube->dims[d_x].numbers[v];
-	for (uint64 c = 0; c < cube->ncells; c++)
+	for (uint64 r = 0; r < training->rows->n; r++)
 	{
 		const FpDim *since = &cube->dims[cube->ndims - 1];
-		bool   last = since->values[cube->codes[3][c] - 1].data[0] == '2';
-		double v = cube->dims[d_x].numbers[cube->codes[d_x][c] - 1];
+		uint32		 code[4];
+		double		 v;
+		bool		 last;
+		int64		 trials;
+		int64		 failures;
 
+		for (int d = 0; d < 4; d++)
+			code[d] = fp_columns_code(training->rows, d, r);
+		fp_columns_counts(training->rows, r, 1, &large, &trials, &failures);
+		last = since->values[code[3] - 1].data[0] == '2';
+		v = cube->dims[d_x].numbers[code[d_x] - 1];
 		if (v == 7)
 		{
-			of_seven += cube->trials[c];
-			failed_seven += cube->failures[c];
+			of_seven += trials;
+			failed_seven += failures;
 		}
 		if (!last)
-			old += cube->trials[c];
-		else if (cube->codes[d_at][c] == 0 && cube->codes[d_l][c] != 0 &&
-				 cube->trials[c] == 2000 && cube->failures[c] == 1000 &&
-				 fp_set_size(&cube->dims[d_l], cube->codes[d_l][c]) ==
-					 1 + (v == 0))
+			old += trials;
+		else if (code[d_at] == 0 && code[d_l] != 0 && trials == 2000 &&
+				 failures == 1000 &&
+				 fp_set_size(&cube->dims[d_l], code[d_l]) == 1 + (v == 0))
 			fresh++;
 	}
 	ok(ascending && cube->dims[d_x].nvalues == 641 && old == 512000 &&
@@ -540,9 +663,36 @@ test_retry(void)
 	   "one attempt passes as often as it does not fail");
 }
 
+/* largest difference of a matrix and the square of its factor */
+static double
+factor_error(uint32 n)
+{
+	double *a = fp_alloc0_array(arena, double, n *n);
+	double *l = fp_alloc0_array(arena, double, n *n);
+	double	worst = 0;
+
+	for (uint32 i = 0; i < n; i++)
+		for (uint32 j = 0; j <= i; j++)
+			a[i * n + j] = l[i * n + j] =
+				i == j ? 2 + i : sin(1 + 3 * i + 7 * j) / 2;
+	if (!fp_dense_factor(l, n))
+		return 1;
+	for (uint32 i = 0; i < n; i++)
+		for (uint32 j = 0; j <= i; j++)
+		{
+			double sum = 0;
+
+			for (uint32 k = 0; k <= j; k++)
+				sum += l[i * n + k] * l[j * n + k];
+			worst = fmax(worst, fabs(sum - a[i * n + j]));
+		}
+	return worst;
+}
+
 static void
 test_dense(void)
 {
+	double worst = 0;
 	double a[9] = {4, 0, 0, 2, 5, 0, 1, 3, 6};
 	double x[3] = {7, 10, 10};
 
@@ -556,6 +706,10 @@ test_dense(void)
 	   "and inverts");
 	a[0] = -1;
 	ok(!fp_dense_factor(a, 3), "one that is not positive has none");
+	/* sizes about those of the bands in which rows are factored */
+	for (uint32 n = 1; n <= 23; n++)
+		worst = fmax(worst, factor_error(n));
+	ok(worst < 1e-13, "a factor times itself is the matrix (%.1e)", worst);
 }
 
 int
@@ -564,6 +718,7 @@ main(void)
 	arena = fp_arena_create(NULL, "test");
 	test_dense();
 	test_reference();
+	test_exp();
 	test_coverage(0.5, 0, 6000, 0.92);
 	test_coverage(0.5, 1.5, 30000, 0.92);
 	test_coverage(0.1, 0, 3000, 0.92);
@@ -576,6 +731,8 @@ main(void)
 	test_rho(0.3, true);
 	test_rho(0.6, true);
 	test_retry();
+	test_cross(120);
+	test_cross(20000);
 	fp_arena_delete(arena);
 	return unit_done();
 }
