@@ -5,10 +5,12 @@
  *
  * Block by block, each code that a combination asks for gets a bit for each
  * cell of the block that has it, and each bin of an axis one for each cell that
- * has it or a lower one; what a combination covers is the intersection.
+ * has it or a lower one; what a combination covers is the intersection.  Who
+ * asks a second time will ask again: then the bits of all codes are made, once,
+ * where they are not too much.
  *
- * Memory: the lists lie in the arena given, the rest in a child of the
- * tally's.  No locks.
+ * Memory: the lists lie in the arena given, bits that are kept in the tally's,
+ * the rest in a child of it.  No locks.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -35,19 +37,24 @@ typedef struct Sources
 	const Bits *none[FP_MAX_AXES_AT_ONCE];
 } Sources;
 
-typedef struct Finder
+typedef struct FpFinder
 {
-	FpTally *tally;
-	uint32	*place[FP_MAX_SLOTS]; /* by slot, code: its number + 1, or 0 */
-	uint32	 nplaces;
-	uint32	 axis_place[FP_MAX_SLOTS]; /* number + 1 of its bin 0, or 0 */
-	Bits	*bits;					   /* by number; one more, of all cells */
-} Finder;
+	const FpTally *tally;
+	uint32 *place[FP_MAX_SLOTS]; /* by slot, code: its number + 1, or 0 */
+	uint32	nplaces;
+	uint32	axis_place[FP_MAX_SLOTS]; /* number + 1 of its bin 0, or 0 */
+	bool	whole;					  /* bits are of all blocks */
+	Bits   *bits; /* by block, by number; one more, of all cells of it */
+} FpFinder;
+
+/* Bits that are kept take so much of the memory at most. */
+#define KEPT_SHARE 16
+#define KEPT_BYTES (64 * 1024 * 1024) /* without a limit */
 
 /* --- what is asked for -------------------------------------------------- */
 
 static void
-want_probe(Finder *finder, const FpProbe *probe, FpArena arena)
+want_probe(FpFinder *finder, const FpProbe *probe, FpArena arena)
 {
 	const FpTally *tally = finder->tally;
 
@@ -102,7 +109,8 @@ set_bit(Bits *bits, uint32 row)
 }
 
 static void
-mark_slot(const Finder *finder, int s, uint64 first, uint32 nrows)
+mark_slot(const FpFinder *finder, Bits *block, int s, uint64 first,
+		  uint32 nrows)
 {
 	const FpSlot *slot = &finder->tally->slots[s];
 	const uint32 *codes = finder->tally->cube->codes[slot->dim] + first;
@@ -115,7 +123,7 @@ mark_slot(const Finder *finder, int s, uint64 first, uint32 nrows)
 			uint32 p = place[slot->remap[codes[r]]];
 
 			if (p != 0)
-				set_bit(&finder->bits[p - 1], r);
+				set_bit(&block[p - 1], r);
 		}
 		return;
 	}
@@ -129,17 +137,18 @@ mark_slot(const Finder *finder, int s, uint64 first, uint32 nrows)
 			uint32 p = place[slot->lists[m]];
 
 			if (p != 0)
-				set_bit(&finder->bits[p - 1], r);
+				set_bit(&block[p - 1], r);
 		}
 	}
 }
 
 static void
-mark_axis(const Finder *finder, int a, uint64 first, uint32 nrows)
+mark_axis(const FpFinder *finder, Bits *block, int a, uint64 first,
+		  uint32 nrows)
 {
 	const FpAxis *axis = &finder->tally->axes[a];
 	const uint32 *codes = finder->tally->cube->codes[axis->dim] + first;
-	Bits		 *bits = &finder->bits[finder->axis_place[a] - 1];
+	Bits		 *bits = &block[finder->axis_place[a] - 1];
 
 	for (uint32 r = 0; r < nrows; r++)
 	{
@@ -155,20 +164,20 @@ mark_axis(const Finder *finder, int a, uint64 first, uint32 nrows)
 }
 
 static void
-mark_block(const Finder *finder, uint64 first, uint32 nrows)
+mark_block(const FpFinder *finder, Bits *block, uint64 first, uint32 nrows)
 {
-	memset(finder->bits, 0, ((uint64) finder->nplaces + 1) * sizeof(Bits));
+	memset(block, 0, ((uint64) finder->nplaces + 1) * sizeof(Bits));
 	for (uint32 r = 0; r < nrows; r++)
-		set_bit(&finder->bits[finder->nplaces], r);
+		set_bit(&block[finder->nplaces], r);
 	for (int s = 0; s < finder->tally->nslots; s++)
 		if (finder->place[s] != NULL)
-			mark_slot(finder, s, first, nrows);
+			mark_slot(finder, block, s, first, nrows);
 	for (int a = 0; a < finder->tally->naxes; a++)
 		if (finder->axis_place[a] != 0)
-			mark_axis(finder, a, first, nrows);
+			mark_axis(finder, block, a, first, nrows);
 	for (uint32 p = 0; p <= finder->nplaces; p++)
 	{
-		Bits *bits = &finder->bits[p];
+		Bits *bits = &block[p];
 
 		for (int w = 0; w < WORDS; w++)
 			bits->some[w >> 6] |= (uint64) (bits->word[w] != 0) << (w & 63);
@@ -176,16 +185,16 @@ mark_block(const Finder *finder, uint64 first, uint32 nrows)
 }
 
 static void
-find_sources(const Finder *finder, const FpProbe *probe, Sources *sources)
+find_sources(const FpFinder *finder, const Bits *block, const FpProbe *probe,
+			 Sources *sources)
 {
 	sources->n = sources->nnot = 0;
 	for (int s = 0; s < probe->nslots; s++)
 		sources->bits[sources->n++] =
-			&finder->bits[finder->place[probe->slots[s]][probe->codes[s]] - 1];
+			&block[finder->place[probe->slots[s]][probe->codes[s]] - 1];
 	for (int a = 0; a < probe->naxes; a++)
 	{
-		const Bits *bins =
-			&finder->bits[finder->axis_place[probe->axes[a]] - 1];
+		const Bits *bins = &block[finder->axis_place[probe->axes[a]] - 1];
 
 		sources->bits[sources->n++] = &bins[probe->high[a]];
 		if (probe->low[a] > 1)
@@ -193,15 +202,16 @@ find_sources(const Finder *finder, const FpProbe *probe, Sources *sources)
 	}
 	/* of no conditions: everything */
 	if (sources->n == 0)
-		sources->bits[sources->n++] = &finder->bits[finder->nplaces];
+		sources->bits[sources->n++] = &block[finder->nplaces];
 }
 
 static void
-add_rows(const Finder *finder, FpProbe *probe, uint64 first, FpArena arena)
+add_rows(const FpFinder *finder, const Bits *block, FpProbe *probe,
+		 uint64 first, FpArena arena)
 {
 	Sources sources;
 
-	find_sources(finder, probe, &sources);
+	find_sources(finder, block, probe, &sources);
 	for (int i = 0; i < WORDS / 64; i++)
 	{
 		uint64 some = sources.bits[0]->some[i];
@@ -238,36 +248,101 @@ add_rows(const Finder *finder, FpProbe *probe, uint64 first, FpArena arena)
 	}
 }
 
+/* --- the whole ---------------------------------------------------------- */
+
+/* The bits of all codes of all cells; NULL where that would be too much. */
+static FpFinder *
+find_all(const FpTally *tally)
+{
+	FpArena	  arena = tally->arena;
+	FpFinder *finder = fp_alloc0_array(arena, FpFinder, 1);
+	uint64	  ncells = tally->cube->ncells;
+	uint64	  nblocks = (ncells + BLOCK_ROWS - 1) / BLOCK_ROWS;
+	uint64	  most = tally->memory_limit > 0 ? tally->memory_limit / KEPT_SHARE
+											 : KEPT_BYTES;
+	uint64	  n = 1;
+
+	for (int s = 0; s < tally->nslots; s++)
+		n += (uint64) tally->slots[s].card + 1;
+	for (int a = 0; a < tally->naxes; a++)
+		n += tally->axes[a].nbins + 1;
+	if (n > most / (nblocks * sizeof(Bits)))
+		return NULL;
+	fp_tally_reserve(tally, n * (nblocks * sizeof(Bits) + sizeof(uint32)));
+	finder->tally = tally;
+	finder->whole = true;
+	for (int s = 0; s < tally->nslots; s++)
+	{
+		uint32 card = tally->slots[s].card;
+
+		finder->place[s] = fp_alloc_array(arena, uint32, (uint64) card + 1);
+		for (uint32 code = 0; code <= card; code++)
+			finder->place[s][code] = ++finder->nplaces;
+	}
+	for (int a = 0; a < tally->naxes; a++)
+	{
+		finder->axis_place[a] = finder->nplaces + 1;
+		finder->nplaces += tally->axes[a].nbins + 1;
+	}
+	finder->bits = fp_alloc_array(arena, Bits, n * nblocks);
+	for (uint64 b = 0; b < nblocks; b++)
+	{
+		FP_CHECK_INTERRUPTS();
+		mark_block(finder, finder->bits + b * n, b * BLOCK_ROWS,
+				   (uint32) Min(BLOCK_ROWS, ncells - b * BLOCK_ROWS));
+	}
+	return finder;
+}
+
 /* Lists the cells that each probe covers, allocated in arena. */
 void
 fp_tally_rows(FpTally *tally, FpProbe **probes, int nprobes, FpArena arena)
 {
 	FpArena	  scratch = fp_arena_create(tally->arena, "failpat probes");
-	Finder	  finder;
+	FpFinder  own;
+	FpFinder *finder;
 	FpProbe **list = fp_alloc_array(scratch, FpProbe *, nprobes + 1);
 	uint64	  ncells = tally->cube->ncells;
 	int		  n = 0;
 
-	memset(&finder, 0, sizeof(finder));
-	finder.tally = tally;
 	if (ncells > PG_UINT32_MAX)
 		fp_error(FP_ERR_LIMIT, NULL, NULL, "the cube has too many cells");
+	if (ncells > 0 && tally->nlisted++ == 1)
+		tally->finder = find_all(tally);
+	finder = tally->finder;
+	if (finder == NULL)
+	{
+		finder = &own;
+		memset(finder, 0, sizeof(FpFinder));
+		finder->tally = tally;
+	}
 	for (int p = 0; p < nprobes; p++)
 	{
 		probes[p]->nrows = 0;
 		if (!is_frequent(tally, probes[p]))
 			continue;
-		want_probe(&finder, probes[p], scratch);
+		if (!finder->whole)
+			want_probe(finder, probes[p], scratch);
 		list[n++] = probes[p];
 	}
-	fp_tally_reserve(tally, ((uint64) finder.nplaces + 1) * sizeof(Bits));
-	finder.bits = fp_alloc_array(scratch, Bits, (uint64) finder.nplaces + 1);
+	if (!finder->whole)
+	{
+		fp_tally_reserve(tally, ((uint64) finder->nplaces + 1) * sizeof(Bits));
+		finder->bits =
+			fp_alloc_array(scratch, Bits, (uint64) finder->nplaces + 1);
+	}
 	for (uint64 first = 0; n > 0 && first < ncells; first += BLOCK_ROWS)
 	{
+		Bits *block = finder->bits;
+
 		FP_CHECK_INTERRUPTS();
-		mark_block(&finder, first, (uint32) Min(BLOCK_ROWS, ncells - first));
+		if (finder->whole)
+			block += first / BLOCK_ROWS * ((uint64) finder->nplaces + 1);
+		else
+			mark_block(finder, block, first,
+					   (uint32) Min(BLOCK_ROWS, ncells - first));
 		for (int p = 0; p < n; p++)
-			add_rows(&finder, list[p], first, arena);
+			add_rows(finder, block, list[p], first, arena);
 	}
 	fp_arena_delete(scratch);
 }

@@ -143,6 +143,10 @@ struct FpTally
 
 	FpNode *root;
 
+	/* of fp_tally_rows */
+	int				 nlisted; /* how often */
+	struct FpFinder *finder;
+
 	void (*progress)(void *arg, double done);
 	void  *progress_arg;
 	double progress_from;

@@ -98,7 +98,8 @@ is_known(const FpTally *tally, const FpProbe *probe)
 }
 
 static void
-check_rows(uint64 nrows, uint64 seed)
+check_rows(uint64 nrows, uint64 seed, int ntimes, size_t limit,
+		   bool expect_kept)
 {
 	FpArena		   arena = fp_arena_create(NULL, "test");
 	Random		   r = {seed};
@@ -112,6 +113,7 @@ check_rows(uint64 nrows, uint64 seed)
 	FpProbe		  *list[lengthof(probes)];
 	int			   wrong = 0, nkinds[5] = {0};
 	uint64		   covered = 0;
+	bool		   kept;
 
 	data_sets(arena, &cube->dims[1]);
 	for (uint64 i = 0; i < nrows; i++)
@@ -130,7 +132,11 @@ check_rows(uint64 nrows, uint64 seed)
 		list[p] = &probes[p];
 	}
 	memset(&probes[0], 0, sizeof(FpProbe)); /* everything */
-	fp_tally_rows(tally, list, lengthof(probes), arena);
+	/* the second time bits are kept, where there is room for them */
+	tally->memory_limit = limit;
+	for (int times = 0; times < ntimes; times++)
+		fp_tally_rows(tally, list, lengthof(probes), arena);
+	kept = tally->finder != NULL;
 	for (size_t p = 0; p < lengthof(probes); p++)
 	{
 		FpPatternName name;
@@ -155,6 +161,7 @@ check_rows(uint64 nrows, uint64 seed)
 	}
 	ok(wrong == 0, "%d cells, seed %d: %d of %d combinations differ",
 	   (int) nrows, (int) seed, wrong, (int) lengthof(probes));
+	ok(kept == expect_kept, "... %s bits", kept ? "kept" : "new");
 	ok(probes[0].nrows == nrows, "... no condition covers every cell");
 	ok(covered > 5 * nrows && nkinds[FP_COND_VALUE] > 20 &&
 		   nkinds[FP_COND_MEMBER] > 20 && nkinds[FP_COND_PAIR] > 20 &&
@@ -168,9 +175,13 @@ main(void)
 {
 	for (uint64 seed = 1; seed <= 4; seed++)
 	{
-		check_rows(20000, seed);
-		check_rows(8192, seed);
-		check_rows(1000, seed);
+		check_rows(20000, seed, 1, 0, false);
+		check_rows(20000, seed, 2, 0, true);
+		check_rows(20000, seed, 3, 16 * 1024 * 1024, true);
+		check_rows(20000, seed, 3, 7 * 1024 * 1024, false);
+		check_rows(8192, seed, 1, 0, false);
+		check_rows(8192, seed, 2, 0, true);
+		check_rows(1000, seed, 1, 0, false);
 	}
 	return unit_done();
 }
