@@ -40,12 +40,18 @@ PG_FUNCTION_INFO_V1(failpat_rows_find);
 
 /* --- the aggregate ----------------------------------------------------- */
 
+/* Positions and the like: there are few, and each is in many rows. */
+#define KNOWN_NUMBERS 256
+
 typedef struct State
 {
 	MemoryContext	   cx;
 	FpRowIndexBuilder *builder;
 	int				   nordinal;
 	FpText			  *ordinal; /* names of the ordinal dimensions */
+	/* numbers seen as they are in jsonb, the first so many; by code - 1 */
+	FpDict numerics;
+	double numbers[KNOWN_NUMBERS];
 } State;
 
 /* Texts of an array without nulls, zero-terminated. */
@@ -81,6 +87,28 @@ is_ordinal(const State *state, const char *name, size_t len)
 	return false;
 }
 
+static double
+number_of(State *state, Numeric numeric)
+{
+	struct varlena *datum = (struct varlena *) numeric;
+	const char	   *bytes = VARDATA_ANY(datum);
+	size_t			len = VARSIZE_ANY_EXHDR(datum);
+	uint32			hash = fp_hash_bytes(bytes, len);
+	uint32			code = fp_dict_find(&state->numerics, bytes, len, hash);
+	double			number;
+
+	if (likely(code != 0))
+		return state->numbers[code - 1];
+	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+												NumericGetDatum(numeric)));
+	if (state->numerics.n < KNOWN_NUMBERS)
+	{
+		code = fp_dict_add(state->cx, &state->numerics, bytes, len, hash);
+		state->numbers[code - 1] = number;
+	}
+	return number;
+}
+
 /* One scalar of a dimension, as conditions compare it. */
 static void
 add_scalar(State *state, int d, const JsonbValue *value)
@@ -99,9 +127,7 @@ add_scalar(State *state, int d, const JsonbValue *value)
 		case jbvNumeric:
 			if (builder->dims[d].ordinal)
 			{
-				number = DatumGetFloat8(
-					DirectFunctionCall1(numeric_float8_no_overflow,
-										NumericGetDatum(value->val.numeric)));
+				number = number_of(state, value->val.numeric);
 				if (isfinite(number))
 					fp_rowindex_number(builder, d, number);
 				else

@@ -26,6 +26,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "cube/meeting.h"
 #include "cube/project.h"
 #include "failpat.h"
 #include "window.h"
@@ -561,20 +562,25 @@ prepare_clusters(FailpatWindow *window, int b, const FpCube *cube,
 
 static void
 count_decoded(FailpatWindow *window, int b, const FpCube *cube,
-			  ClusterCodes *clusters, FailpatAsked *asked,
-			  const FailpatCondition *read, int nread)
+			  ClusterCodes *clusters, FpMeeting *meeting, FailpatAsked *asked)
 {
-	bool  *met = failpat_cube_match_read(cube, read, nread, window->one_cx);
-	int64  trials = 0;
-	int64  failures = 0;
-	int64  alone;
-	uint32 ntouched = 0;
-	uint32 used = 0;
+	FpCondition	  list[FP_MAX_DIMS + 1];
+	uint32		  ncells;
+	const uint32 *cells;
+	int64		  trials = 0;
+	int64		  failures = 0;
+	int64		  alone;
+	uint32		  ntouched = 0;
+	uint32		  used = 0;
 
-	for (uint64 c = 0; c < cube->ncells; c++)
+	cells = fp_meeting_cells(meeting, list,
+							 failpat_cube_conditions(cube, asked->conditions,
+													 list),
+							 &ncells);
+	for (uint32 i = 0; i < ncells; i++)
 	{
-		if (!met[c])
-			continue;
+		uint32 c = cells[i];
+
 		trials += cube->trials[c];
 		failures += cube->failures[c];
 		if (clusters->codes != NULL)
@@ -586,7 +592,6 @@ count_decoded(FailpatWindow *window, int b, const FpCube *cube,
 			clusters->sums[code] += cube->trials[c];
 		}
 	}
-	pfree(met);
 	set_counts(asked, b, trials, failures);
 	alone = clusters->codes == NULL ? trials : clusters->sums[0];
 	for (uint32 i = 0; i < ntouched; i++)
@@ -611,7 +616,7 @@ count_bucket(FailpatWindow *window, int b, FailpatAsked *const *list, int n)
 	MemoryContext old = MemoryContextSwitchTo(window->one_cx);
 	OneCube		  one;
 	ClusterCodes  clusters;
-	bool		  prepared = false;
+	FpMeeting	 *meeting = NULL;
 	int			  lacking = 0;
 
 	for (int i = 0; i < n; i++)
@@ -638,10 +643,12 @@ count_bucket(FailpatWindow *window, int b, FailpatAsked *const *list, int n)
 			count_packed(window, b, &one.packed, list[i]))
 			continue;
 		(void) decoded(window, &one);
-		if (!prepared)
+		if (meeting == NULL)
+		{
 			prepare_clusters(window, b, one.cube, &clusters);
-		prepared = true;
-		count_decoded(window, b, one.cube, &clusters, list[i], read, nread);
+			meeting = fp_meeting_create(window->one_cx, one.cube);
+		}
+		count_decoded(window, b, one.cube, &clusters, meeting, list[i]);
 	}
 	window->buckets[b].stale = true;
 	close_cube(window, &one);
