@@ -502,6 +502,9 @@ fp_rowindex_find(FpArena arena, FpRowIndexRead read, void *value, size_t size,
 		at = row_time(&reader,
 					  span + (size_t) (row - span_first) * reader.width);
 		before += at < until;
+		/* rows are in the order of their times */
+		if (ntimes > 0 && result[ntimes - 1] < at)
+			corrupt();
 		if (ntimes == 0 || result[ntimes - 1] != at)
 			result[ntimes++] = at;
 	}
