@@ -23,6 +23,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "changes.h"
 #include "cubes.h"
 #include "failpat.h"
 #include "stats/attribution.h"
@@ -36,9 +37,8 @@ PG_FUNCTION_INFO_V1(failpat_mix_shift);
 
 /* ---------- the counts of a bucket ---------- */
 
-/* The check's code, or -1: a check that a bucket does not know failed never. */
-static int
-find_check(const FpCube *cube, const text *check)
+int
+failpat_check_code(const FpCube *cube, const text *check)
 {
 	for (uint32 c = 0; c < cube->nchecks; c++)
 		if (cube->checks[c].len == VARSIZE_ANY_EXHDR(check) &&
@@ -48,9 +48,9 @@ find_check(const FpCube *cube, const text *check)
 	return -1;
 }
 
-/* Failures of a cell: of all checks together, or of one. */
-static int64
-cell_failures(const FpCube *cube, uint64 cell, bool by_check, int check)
+int64
+failpat_cell_failures(const FpCube *cube, uint64 cell, bool by_check,
+					  int check)
 {
 	if (!by_check)
 		return cube->failures[cell];
@@ -81,51 +81,12 @@ put_counts(ReturnSetInfo *rsinfo, const FpText *value, int64 failures,
 		pfree(DatumGetPointer(values[0]));
 }
 
-/* Of the cells to keep (NULL: all) those that meet none of these conditions. */
-static bool *
-leave_out(const FpCube *cube, ArrayType *outside, bool *keep, MemoryContext cx)
-{
-	Datum *items;
-	bool  *nulls;
-	int	   n;
-
-	deconstruct_array(outside, JSONBOID, -1, false, TYPALIGN_INT, &items,
-					  &nulls, &n);
-	if (n > 0 && !keep)
-	{
-		keep = fp_alloc_array(cx, bool, cube->ncells + 1);
-		memset(keep, true, cube->ncells + 1);
-	}
-	for (int i = 0; i < n; i++)
-	{
-		bool   possible = true;
-		Jsonb *conditions;
-		bool  *met;
-
-		CHECK_FOR_INTERRUPTS();
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"outside\" must not contain nulls")));
-		conditions = failpat_known_conditions(cube, DatumGetJsonbP(items[i]),
-											  &possible);
-		if (!possible)
-			continue;
-		met = failpat_cube_match(cube, conditions, cx);
-		for (uint64 c = 0; c < cube->ncells; c++)
-			keep[c] &= !met[c];
-		pfree(met);
-	}
-	return keep;
-}
-
 /*
- * fp_cube_counts(cube, conditions jsonb, dimension text, "check" text,
- *		outside jsonb[]) -> (value, failures, trials)
+ * fp_cube_counts(cube, conditions jsonb, dimension text, "check" text)
+ *		-> (value, failures, trials)
  *
  * A row per value of the dimension, NULL for "not recorded"; one row in all
- * where dimension is NULL.  Members of sets count each.  What meets one of
- * outside counts nowhere.  What the cube does not
+ * where dimension is NULL.  Members of sets count each.  What the cube does not
  * know was not recorded.  Sums cannot overflow: the cube's totals do not.
  */
 Datum
@@ -154,10 +115,8 @@ failpat_cube_counts(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 	if (!JB_ROOT_IS_OBJECT(conditions) || JB_ROOT_COUNT(conditions) > 0)
 		keep = failpat_cube_match(cube, conditions, cx);
-	if (!PG_ARGISNULL(4))
-		keep = leave_out(cube, PG_GETARG_ARRAYTYPE_P(4), keep, cx);
 	if (by_check)
-		check = find_check(cube, PG_GETARG_TEXT_PP(3));
+		check = failpat_check_code(cube, PG_GETARG_TEXT_PP(3));
 	if (!PG_ARGISNULL(2))
 	{
 		text *name = PG_GETARG_TEXT_PP(2);
@@ -182,7 +141,7 @@ failpat_cube_counts(PG_FUNCTION_ARGS)
 			CHECK_FOR_INTERRUPTS();
 		if (keep && !keep[c])
 			continue;
-		failed = cell_failures(cube, c, by_check, check);
+		failed = failpat_cell_failures(cube, c, by_check, check);
 		if (dim)
 			code = cube->codes[dim - cube->dims][c];
 		if (dim && dim->kind == FP_SET && code > 0)

@@ -37,13 +37,13 @@ SELECT pg_catalog.pg_extension_config_dump('fp_told_changes_id_seq', '');
 
 -- Series of a source.
 
-CREATE FUNCTION fp_cube_counts(cube failure_cube, conditions jsonb, dimension text, "check" text, outside jsonb[] DEFAULT '{}',
+CREATE FUNCTION fp_cube_counts(cube failure_cube, conditions jsonb, dimension text, "check" text,
                                OUT value text, OUT failures bigint, OUT trials bigint)
     RETURNS SETOF record
     LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 20
     AS 'MODULE_PATHNAME', 'failpat_cube_counts';
-COMMENT ON FUNCTION fp_cube_counts(failure_cube, jsonb, text, text, jsonb[]) IS
-    'the counts of a cube under conditions: a row per value of a dimension, NULL for not recorded; one row where dimension is NULL; what meets one of outside is left out';
+COMMENT ON FUNCTION fp_cube_counts(failure_cube, jsonb, text, text) IS
+    'the counts of a cube under conditions: a row per value of a dimension, NULL for not recorded; one row where dimension is NULL';
 
 -- One row per cube is what long series are of: no set-returning function.
 CREATE FUNCTION fp_cube_sum(cube failure_cube, conditions jsonb, "check" text)
@@ -329,138 +329,70 @@ COMMENT ON COLUMN fp_found_change.until IS 'end of the rate after';
 COMMENT ON COLUMN fp_found_change.points IS 'all changes of the series; with the first of them that is told only, as series';
 COMMENT ON COLUMN fp_found_change.series IS 'the series';
 
-CREATE FUNCTION fp_move(counts bigint[], OUT move double precision, OUT variance double precision)
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT ln((counts[3] + 0.5) / (counts[4] - counts[3] + 0.5)) - ln((counts[1] + 0.5) / (counts[2] - counts[1] + 0.5)),
-           1 / (counts[1] + 0.5) + 1 / (counts[2] - counts[1] + 0.5) + 1 / (counts[3] + 0.5) + 1 / (counts[4] - counts[3] + 0.5)
-    WHERE counts[2] > 0 AND counts[4] > 0;
-END;
-COMMENT ON FUNCTION fp_move(bigint[]) IS
-    'how far log odds moved, of failures and trials before and after; NULL where there is nothing to compare';
+CREATE FUNCTION fp_merge_steps_accum(internal, period integer, cube failure_cube, filter jsonb, "check" text,
+                                     series jsonb[], steps integer[], strength double precision[], level double precision)
+    RETURNS internal
+    LANGUAGE c IMMUTABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'failpat_merge_steps_accum';
+COMMENT ON FUNCTION fp_merge_steps_accum(internal, integer, failure_cube, jsonb, text, jsonb[], integer[], double precision[], double precision) IS
+    'transition of fp_merge_steps';
 
--- Is what a series shows no more than what another one tells? whole: its counts;
--- common: those of both; told: those of the other. It is where its rest did
--- not change, and its rest is another than what they have in common (the change
--- is in that), or that moved no more than the rest of the other (it is all one).
--- 2.33: 1 % on one side; 3.09: 0.1 %, for there are many series that the other
--- one can tell.
-CREATE FUNCTION fp_is_part(whole bigint[], common bigint[], told bigint[], direction integer,
-                           dispersion double precision, told_dispersion double precision)
-    RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT coalesce(c.move IS NOT NULL
-        AND NOT coalesce(direction * r.move > 2.33 * sqrt(greatest(dispersion, 1) * r.variance), false)
-        AND (coalesce(direction * (c.move - r.move) > 2.33 * sqrt(greatest(dispersion, 1) * (c.variance + r.variance)), false)
-             OR NOT coalesce(direction * (c.move - o.move) > 3.09 * sqrt(greatest(told_dispersion, 1) * (c.variance + o.variance)), false)), false)
-    FROM (SELECT 1) one
-    LEFT JOIN fp_move(common) c ON true
-    LEFT JOIN fp_move(ARRAY(SELECT u.a - u.b FROM unnest(whole, common) WITH ORDINALITY u (a, b, n) ORDER BY u.n)) r ON true
-    LEFT JOIN fp_move(ARRAY(SELECT u.a - u.b FROM unnest(told, common) WITH ORDINALITY u (a, b, n) ORDER BY u.n)) o ON true;
-END;
-COMMENT ON FUNCTION fp_is_part(bigint[], bigint[], bigint[], integer, double precision, double precision) IS
-    'whether the change of a series is what another one tells: failures and trials before and after, of the series, of both, of the other';
-
-CREATE FUNCTION fp_counts_around(before failure_cube, after failure_cube, conditions jsonb, "check" text, outside jsonb[] DEFAULT '{}')
-    RETURNS bigint[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT ARRAY[coalesce(b.failures, 0), coalesce(b.trials, 0), coalesce(a.failures, 0), coalesce(a.trials, 0)]
-    FROM (SELECT 1) one
-    LEFT JOIN fp_cube_counts(before, conditions, NULL, "check", outside) b ON true
-    LEFT JOIN fp_cube_counts(after, conditions, NULL, "check", outside) a ON true;
-END;
-COMMENT ON FUNCTION fp_counts_around(failure_cube, failure_cube, jsonb, text, jsonb[]) IS
-    'failures and trials before and after, of what meets conditions and none of outside';
-
-CREATE FUNCTION fp_merge_changes(source text, filter jsonb, "check" text, changes fp_found_change[])
+CREATE FUNCTION fp_merge_steps_final(internal)
     RETURNS integer[]
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path FROM CURRENT
-AS $fn$
-#variable_conflict use_variable
-DECLARE
-    sets text[] := ARRAY(SELECT d.name FROM fp_dimensions d WHERE d.source = fp_merge_changes.source AND d.kind = 'set');
-    parents integer[] := array_fill(NULL::integer, ARRAY[greatest(cardinality(changes), 1)]);
-    told integer[] := '{}';
-    own jsonb[] := ARRAY(SELECT CASE WHEN f.dimension IS NULL THEN '{}' ELSE jsonb_build_object(f.dimension, f.value) END
-                         FROM unnest(changes) WITH ORDINALITY f ORDER BY f.ordinality);
-    t record;
-    a record;
-    around text[];
-    have text[];
-    before failure_cube;
-    after failure_cube;
-    whole bigint[];
-    inside bigint[];
-BEGIN
-    -- the clearest first: in what it does not concern, a change is diluted
-    FOR t IN SELECT f.ordinality::integer AS i, f.dimension, f.value, f.point, f.since, f.until
-             FROM unnest(changes) WITH ORDINALITY f ORDER BY (f.point).gain DESC, f.ordinality LOOP
-        CONTINUE WHEN parents[t.i] IS NOT NULL;
-        told := told || t.i;
-        have := NULL;
-        FOR a IN
-            SELECT f.ordinality::integer AS i, f.dimension, f.value, f.point,
-                   greatest(f.since, t.since) AS since, least(f.until, t.until) AS until
-            FROM unnest(changes) WITH ORDINALITY f
-            WHERE parents[f.ordinality] IS NULL AND f.ordinality <> ALL (told)
-              AND ((f.point).kind, (f.point).direction) = ((t.point).kind, (t.point).direction)
-              AND (f.point).at_lower <= (t.point).at_upper AND (f.point).at_upper >= (t.point).at_lower
-              AND (f.dimension IS DISTINCT FROM t.dimension OR f.dimension = ANY (sets) AND f.value <> t.value)
-            ORDER BY f.dimension, greatest(f.since, t.since), least(f.until, t.until), f.ordinality
-        LOOP
-            CONTINUE WHEN a.since >= (t.point).at OR a.until <= (t.point).at;
-            around := ARRAY[a.dimension, a.since::text, a.until::text];
-            IF around IS DISTINCT FROM have THEN
-                have := around;
-                around := array_remove(ARRAY[a.dimension, t.dimension], NULL);
-                before := fp_window_cube(source, a.since, (t.point).at, filter, around);
-                after := fp_window_cube(source, (t.point).at, a.until, filter, around);
-            END IF;
-            IF fp_is_part(fp_counts_around(before, after, own[a.i], "check"),
-                          fp_counts_around(before, after, CASE WHEN a.dimension = t.dimension
-                              THEN jsonb_build_object(a.dimension, jsonb_build_array(a.value, t.value)) ELSE own[a.i] || own[t.i] END, "check"),
-                          fp_counts_around(before, after, own[t.i], "check"), CASE (t.point).direction WHEN 'regression' THEN 1 ELSE -1 END,
-                          (a.point).dispersion, (t.point).dispersion) THEN
-                parents[a.i] := t.i;
-            END IF;
-        END LOOP;
-    END LOOP;
-    -- what several values that changed make others, and everything, look like
-    FOR t IN SELECT f.ordinality::integer AS i, f.dimension, f.point, f.since, f.until
-             FROM unnest(changes) WITH ORDINALITY f
-             WHERE f.ordinality = ANY (told) ORDER BY (f.point).gain DESC, f.ordinality
-    LOOP
-        SELECT array_agg(f.ordinality::integer ORDER BY f.ordinality) AS i, array_agg(DISTINCT f.dimension) AS dims INTO a
-        FROM unnest(changes) WITH ORDINALITY f
-        WHERE f.ordinality = ANY (told) AND f.ordinality <> t.i AND f.dimension IS NOT NULL
-          AND ((f.point).kind, (f.point).direction) = ((t.point).kind, (t.point).direction)
-          AND (f.point).at_lower <= (t.point).at_upper AND (f.point).at_upper >= (t.point).at_lower;
-        CONTINUE WHEN cardinality(a.i) IS NULL OR cardinality(a.i) = 1 AND t.dimension IS NOT NULL;
-        around := a.dims || array_remove(ARRAY[t.dimension], NULL);
-        before := fp_window_cube(source, t.since, (t.point).at, filter, around);
-        after := fp_window_cube(source, (t.point).at, t.until, filter, around);
-        whole := fp_counts_around(before, after, own[t.i], "check");
-        inside := ARRAY(SELECT u.a - u.b
-                        FROM unnest(whole, fp_counts_around(before, after, own[t.i], "check", ARRAY(SELECT own[x] FROM unnest(a.i) x)))
-                             WITH ORDINALITY u (a, b, n) ORDER BY u.n);
-        IF fp_is_part(whole, inside, inside, CASE (t.point).direction WHEN 'regression' THEN 1 ELSE -1 END,
-                      (t.point).dispersion, (t.point).dispersion) THEN
-            told := array_remove(told, t.i);
-            -- that of which it has the most failures
-            parents[t.i] := (SELECT x FROM unnest(a.i) x
-                             ORDER BY (fp_counts_around(before, after, own[t.i], "check"))[3]
-                                      - (fp_counts_around(before, after, own[t.i], "check", ARRAY[own[x]]))[3] DESC, x LIMIT 1);
-            parents := array_replace(parents, t.i, parents[t.i]);
-        END IF;
-    END LOOP;
-    RETURN parents;
-END
-$fn$;
-COMMENT ON FUNCTION fp_merge_changes(text, jsonb, text, fp_found_change[]) IS
-    'which changes of several series are the same, by their numbers: for each the one that tells it, NULL for itself';
+    LANGUAGE c IMMUTABLE PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'failpat_merge_steps_final';
+COMMENT ON FUNCTION fp_merge_steps_final(internal) IS 'result of fp_merge_steps';
+
+CREATE AGGREGATE fp_merge_steps(period integer, cube failure_cube, filter jsonb, "check" text,
+                                series jsonb[], steps integer[], strength double precision[], level double precision) (
+    SFUNC = fp_merge_steps_accum,
+    STYPE = internal,
+    FINALFUNC = fp_merge_steps_final,
+    FINALFUNC_MODIFY = READ_ONLY
+);
+COMMENT ON AGGREGATE fp_merge_steps(integer, failure_cube, jsonb, text, jsonb[], integer[], double precision[], double precision) IS
+    'which of several changes the others explain, from the cubes of the periods between them: the number of the one that explains most of it, NULL for one of its own, 0 for chance';
+
+CREATE FUNCTION fp_merge_changes(source text, filter jsonb, "check" text, changes fp_found_change[], level double precision)
+    RETURNS integer[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    WITH c AS MATERIALIZED (
+        SELECT f.ordinality AS i, f.since, f.until, (f.point).at AS at,
+               CASE WHEN (f.point).kind = 'spike' THEN f.until END AS ends,
+               CASE (f.point).direction WHEN 'regression' THEN 1 ELSE -1 END AS direction,
+               (f.point).gain, (f.point).p_value, (f.point).dispersion, (f.point).buckets,
+               CASE WHEN f.dimension IS NULL THEN '{}' ELSE jsonb_build_object(f.dimension, f.value) END AS conditions,
+               f.dimension
+        FROM unnest(fp_merge_changes.changes) WITH ORDINALITY f
+    ), series AS MATERIALIZED (
+        SELECT x.conditions, row_number() OVER (ORDER BY x.gain DESC, x.i) - 1 AS number
+        FROM (SELECT c.conditions, max(c.gain) AS gain, min(c.i) AS i FROM c GROUP BY c.conditions) x
+    ), cuts AS MATERIALIZED (
+        -- a period ends where something changes
+        SELECT x.cut, row_number() OVER (ORDER BY x.cut) - 1 AS period, lead(x.cut) OVER (ORDER BY x.cut) AS until
+        FROM (SELECT c.since AS cut FROM c UNION SELECT c.at FROM c UNION SELECT c.until FROM c) x
+    ), steps AS MATERIALIZED (
+        SELECT array_agg(ARRAY[s.number, b.period, a.period, e.period,
+                               CASE WHEN c.ends IS NULL THEN 2147483647 ELSE e.period END, c.direction, c.buckets]::integer[] ORDER BY c.i) AS steps,
+               array_agg(ARRAY[c.gain, c.p_value, c.dispersion] ORDER BY c.i) AS strength,
+               array_agg(DISTINCT c.dimension) FILTER (WHERE c.dimension IS NOT NULL) AS dims
+        FROM c
+        JOIN series s ON s.conditions = c.conditions
+        JOIN cuts b ON b.cut = c.since
+        JOIN cuts a ON a.cut = c.at
+        JOIN cuts e ON e.cut = c.until
+    )
+    SELECT fp_merge_steps(p.period::integer, x.cube, fp_merge_changes.filter, fp_merge_changes."check",
+                          (SELECT array_agg(s.conditions ORDER BY s.number) FROM series s), t.steps, t.strength, fp_merge_changes.level)
+    FROM steps t
+    CROSS JOIN cuts p
+    CROSS JOIN LATERAL fp_window_cubes(fp_merge_changes.source, p.cut, p.until, fp_merge_changes.filter,
+                                       coalesce(t.dims, '{}') || ARRAY(SELECT jsonb_object_keys(fp_merge_changes.filter)), true) x (cube)
+    WHERE p.until IS NOT NULL;
+END;
+COMMENT ON FUNCTION fp_merge_changes(text, jsonb, text, fp_found_change[], double precision) IS
+    'which changes of several series have one cause, by their numbers: for each the one that tells it, NULL for itself, 0 where it is too weak for as many as were looked at';
 
 -- Changes.
 
@@ -548,6 +480,7 @@ DECLARE
     period record;
     seen fp_found_change[];
     keys text[];
+    all_tests bigint;
     parents integer[];
     r fp_found_change;
     -- of the series at hand
@@ -618,7 +551,7 @@ BEGIN
     ), tests AS (
         -- a series without a change is a test that found nothing
         SELECT f.name, f.place, f.value, f.points, CASE WHEN f.points <> '{}' THEN f.state END AS state, p.n, p.point,
-               fp_bh((p.point).p_value) OVER () AS q
+               fp_bh((p.point).p_value) OVER () AS q, count(*) OVER () AS all_tests
         FROM searched f
         LEFT JOIN LATERAL (SELECT g.n, f.points[g.n] AS point FROM generate_subscripts(f.points, 1) g (n)) p ON true
     ), kept AS (
@@ -634,12 +567,19 @@ BEGIN
                                   CASE (k.point).kind WHEN 'spike' THEN fp_bucket_end((k.point).at_upper, width, s.bucket_zone)
                                        ELSE coalesce(k.until, period.ends) END,
                                   CASE WHEN k.leads THEN k.points END, CASE WHEN k.leads THEN k.state END)::fp_found_change
-                              ORDER BY k.place, k.value COLLATE "C", k.n), '{}') INTO seen
+                              ORDER BY k.place, k.value COLLATE "C", k.n), '{}'), max(k.all_tests)
+    INTO seen, all_tests
     FROM kept k;
     IF seen = '{}' THEN
         RETURN;
     END IF;
-    parents := fp_merge_changes(s.source, base, fp_changes."check", seen);
+    -- Of all series: any is told in error with probability alpha. Where one asks
+    -- for a dimension: that share of them, as above; and only the values of a set
+    -- have observations in common.
+    IF fp_changes.all_dimensions OR dim.kind = 'set' THEN
+        parents := fp_merge_changes(s.source, base, fp_changes."check", seen, fp_changes.alpha / all_tests
+                                    * CASE WHEN fp_changes.all_dimensions THEN 1 ELSE cardinality(seen) END);
+    END IF;
     keys := ARRAY(SELECT CASE WHEN f.dimension IS NULL THEN 'all' WHEN octet_length(f.value) <= 200 THEN f.dimension || ':' || f.value
                               ELSE f.dimension || ':' || left(f.value, 100) || '#' || md5(f.value) END
                          || '@' || to_char((f.point).at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')
@@ -690,6 +630,7 @@ BEGIN
                 FROM unnest(ev.scope, ev.share, ev.origin) WITH ORDINALITY u (scope, share, origin, i)), '{}'), ev.effect) c;
         END IF;
 
+        CONTINUE WHEN parents[i] = 0;
         SELECT c.cause, c.posterior INTO best
         FROM unnest(cause_change, cause_event, cause_posterior) c (change, cause, posterior)
         WHERE c.change = r.n AND c.cause > 0 AND c.posterior >= 0.05 ORDER BY c.posterior DESC, c.cause LIMIT 1;

@@ -10,17 +10,18 @@ SET client_min_messages = warning;
 CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET LOCAL search_path = failpat, public, tap;
-SELECT plan(3);
+SELECT plan(5);
 -- pairs and spans are not needed
 SET LOCAL session_replication_role = replica;
 \i test/fixtures/merging.sql
-SELECT merging_run(k, s) FROM unnest('{none,one,two}'::text[]) k, generate_series(1, 6) s \g /dev/null
+SELECT merging_run(k, s) FROM unnest('{none,one,all,two,apart}'::text[]) k, generate_series(1, 6) s \g /dev/null
 
 SELECT ok(count(*) = 6 AND count(*) FILTER (WHERE near + elsewhere > 0) <= 1, format('nothing changed: %s of %s tell something', count(*) FILTER (WHERE near + elsewhere > 0), count(*)))
 FROM merging_results WHERE kind = 'none';
-SELECT ok(count(*) FILTER (WHERE near = 1 AND named = 1) >= 5, format('one value changed: told once, by itself, in %s of %s', count(*) FILTER (WHERE near = 1 AND named = 1), count(*)))
-FROM merging_results WHERE kind = 'one';
-SELECT ok(count(*) FILTER (WHERE near = 2 AND named = 2) >= 5, format('two values changed: told as these two in %s of %s', count(*) FILTER (WHERE near = 2 AND named = 2), count(*)))
-FROM merging_results WHERE kind = 'two';
+SELECT ok(count(*) FILTER (WHERE r.once) >= 5, format('%s: told by its own, and nothing else is, in %s of %s', k.what, count(*) FILTER (WHERE r.once), count(*)))
+FROM (VALUES ('one', 'one value changed'), ('all', 'everything changed'), ('two', 'two values changed on one day'),
+             ('apart', 'two values changed, 10 to 14 days apart')) k (kind, what)
+JOIN (SELECT m.*, named = planted AND near = planted AND elsewhere = 0 AS once FROM merging_results m) r ON r.kind = k.kind
+GROUP BY k.kind, k.what ORDER BY k.kind;
 SELECT * FROM finish();
 ROLLBACK;
