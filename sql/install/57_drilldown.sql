@@ -4,12 +4,15 @@
 -- fp_checked_conditions has let pass.
 CREATE FUNCTION fp_row_keys(conditions jsonb, ordinal text[], failed_only boolean, "check" text,
                             OUT keys text[], OUT dims text[], OUT mins double precision[], OUT maxs double precision[])
-    LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_column
+BEGIN
     WITH c AS (
-        SELECT x.key, x.value, jsonb_typeof(x.value) AS type, x.key = ANY (ordinal) AS is_number,
+        SELECT x.key, x.value, jsonb_typeof(x.value) AS type, x.key = ANY (fp_row_keys.ordinal) AS is_number,
                octet_length(x.key) || ':' || x.key AS dim
-        FROM jsonb_each(conditions) x (key, value)
+        FROM jsonb_each(fp_row_keys.conditions) x (key, value)
     ), k AS (
         SELECT 'n' || c.dim AS key FROM c WHERE c.type = 'null'
         UNION ALL
@@ -22,9 +25,9 @@ BEGIN ATOMIC
         UNION ALL
         SELECT 'e' || c.dim FROM c WHERE c.value = '[]'
         UNION ALL
-        SELECT 'f' WHERE failed_only
+        SELECT 'f' WHERE fp_row_keys.failed_only
         UNION ALL
-        SELECT 'c' || "check" WHERE failed_only AND "check" IS NOT NULL
+        SELECT 'c' || fp_row_keys."check" WHERE fp_row_keys.failed_only AND fp_row_keys."check" IS NOT NULL
     ), r AS (
         SELECT c.key, coalesce(c.value ->> 'min', '-infinity')::double precision AS low,
                coalesce(c.value ->> 'max', 'infinity')::double precision AS high
@@ -35,8 +38,10 @@ BEGIN ATOMIC
         WHERE c.is_number AND c.type NOT IN ('null', 'object')
     )
     SELECT ARRAY(SELECT k.key FROM k), ARRAY(SELECT r.key FROM r ORDER BY r.key COLLATE "C"),
-           ARRAY(SELECT r.low FROM r ORDER BY r.key COLLATE "C"), ARRAY(SELECT r.high FROM r ORDER BY r.key COLLATE "C");
-END;
+           ARRAY(SELECT r.low FROM r ORDER BY r.key COLLATE "C"), ARRAY(SELECT r.high FROM r ORDER BY r.key COLLATE "C")
+    INTO keys, dims, mins, maxs;
+END
+$fn$;
 COMMENT ON FUNCTION fp_row_keys(jsonb, text[], boolean, text) IS
     'conditions as fp_rows_find takes them: keys that an observation must have, and ranges of ordinal dimensions';
 
@@ -45,22 +50,25 @@ COMMENT ON FUNCTION fp_row_keys(jsonb, text[], boolean, text) IS
 -- where that role may read it.
 CREATE FUNCTION fp_scores_table(source text)
     RETURNS regclass
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path FROM CURRENT
 AS $fn$
-    SELECT c.oid::regclass
-    FROM fp_sources s
-    CROSS JOIN LATERAL jsonb_each_text(s.triggers) t (tab, key)
-    JOIN pg_class c ON c.oid = to_regclass(t.tab) AND c.relkind IN ('r', 'p') AND c.relname = 'quality_scores'
-    WHERE s.source = fp_scores_table.source AND s.own_view AND t.key = 'segment_id'
-      AND (SELECT count(*) FROM pg_attribute a
-           WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-             AND a.atttypid = CASE WHEN a.attname IN ('id', 'segment_id') THEN 'bigint'::regtype
-                                   WHEN a.attname = 'check_type' THEN 'text'::regtype
-                                   WHEN a.attname = 'score' THEN 'double precision'::regtype END
-             AND has_column_privilege(c.oid, a.attnum, 'SELECT')) = 4
-      AND has_schema_privilege(c.relnamespace, 'USAGE')
-    LIMIT 1
+BEGIN
+    RETURN (
+        SELECT c.oid::regclass
+        FROM fp_sources s
+        CROSS JOIN LATERAL jsonb_each_text(s.triggers) t (tab, key)
+        JOIN pg_class c ON c.oid = to_regclass(t.tab) AND c.relkind IN ('r', 'p') AND c.relname = 'quality_scores'
+        WHERE s.source = fp_scores_table.source AND s.own_view AND t.key = 'segment_id'
+          AND (SELECT count(*) FROM pg_attribute a
+               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                 AND a.atttypid = CASE WHEN a.attname IN ('id', 'segment_id') THEN 'bigint'::regtype
+                                       WHEN a.attname = 'check_type' THEN 'text'::regtype
+                                       WHEN a.attname = 'score' THEN 'double precision'::regtype END
+                 AND has_column_privilege(c.oid, a.attnum, 'SELECT')) = 4
+          AND has_schema_privilege(c.relnamespace, 'USAGE')
+        LIMIT 1);
+END
 $fn$;
 COMMENT ON FUNCTION fp_scores_table(text) IS
     'the platform''s table of scores behind a source, NULL where there is none that may be read';

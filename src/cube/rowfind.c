@@ -17,6 +17,7 @@
 #include <math.h>
 
 #define FIRST_READ 128 /* entries that are read with the head */
+#define NEAR 4096	   /* bytes so far from one another are read at once */
 
 static void corrupt(void) __attribute__((noreturn));
 
@@ -256,6 +257,33 @@ read_list(const Reader *reader, const Found *found, uint32 end, uint32 *rows)
 }
 
 /*
+ * Of n rows those that a key has too, which has a bit for each; their number.
+ * Where few rows are left, few of its bytes are read.
+ */
+static uint32
+keep_marked(const Reader *reader, const Found *found, uint32 *rows, uint32 n)
+{
+	uint32 kept = 0;
+	uint32 end;
+
+	for (uint32 i = 0; i < n; i = end)
+	{
+		uint32		 first = rows[i] >> 3;
+		const uint8 *at;
+
+		for (end = i + 1;
+			 end < n && (rows[end] >> 3) - (rows[end - 1] >> 3) < NEAR;)
+			end++;
+		at = read_part(reader, (uint64) found->begin + first,
+					   (rows[end - 1] >> 3) - first + 1);
+		for (uint32 k = i; k < end; k++)
+			if (at[(rows[k] >> 3) - first] >> (rows[k] & 7) & 1)
+				rows[kept++] = rows[k];
+	}
+	return kept;
+}
+
+/*
  * Of n rows, 1 at least, those that a key has too; their number.  There is room
  * for one more; marks is a bit per row, all of them zero before and after.
  */
@@ -263,20 +291,17 @@ static uint32
 keep_common(const Reader *reader, const Found *found, uint8 *marks,
 			uint32 *rows, uint32 n)
 {
-	const uint8 *at = read_part(reader, found->begin, found->size);
-	const uint8 *stop = at + found->size;
+	const uint8 *at;
+	const uint8 *stop;
 	uint64		 row = UINT64_MAX;
 	uint64		 step;
 	uint32		 last = rows[n - 1];
 	uint32		 kept = 0;
 
 	if (found->bits)
-	{
-		for (uint32 i = 0; i < n; i++)
-			if (at[rows[i] >> 3] >> (rows[i] & 7) & 1)
-				rows[kept++] = rows[i];
-		return kept;
-	}
+		return keep_marked(reader, found, rows, n);
+	at = read_part(reader, found->begin, found->size);
+	stop = at + found->size;
 	/* rows of the one and the other come in no order that could be foretold, so
 	 * each of the key's is looked up, without a branch */
 	for (uint32 i = 0; i < n; i++)
@@ -414,7 +439,7 @@ fp_rowindex_find(FpArena arena, FpRowIndexRead read, void *value, size_t size,
 {
 	Reader		 reader = {.read = read, .value = value, .size = size};
 	Found		*lists = fp_alloc_array(arena, Found, nkeys + 1);
-	Span		*spans = fp_alloc_array(arena, Span, nranges + 1);
+	Found		*columns = fp_alloc_array(arena, Found, nranges + 1);
 	int			 nlists = 0;
 	Found		 found;
 	uint32		 end;
@@ -450,13 +475,9 @@ fp_rowindex_find(FpArena arena, FpRowIndexRead read, void *value, size_t size,
 		return 0;
 	}
 	for (int i = 0; i < nranges; i++)
-	{
-		if (!find_dim(&reader, arena, 'o', &ranges[i].dim, &found))
+		if (!find_dim(&reader, arena, 'o', &ranges[i].dim, &columns[i]))
 			return find_dim(&reader, arena, 'd', &ranges[i].dim, &found) ? -1
 																		 : 0;
-		if (!find_span(&reader, &found, &ranges[i], &spans[i]))
-			return 0;
-	}
 	qsort(lists, nlists, sizeof(Found), compare_found);
 
 	end = rows_until(&reader, until);
@@ -477,7 +498,11 @@ fp_rowindex_find(FpArena arena, FpRowIndexRead read, void *value, size_t size,
 	}
 	for (int i = 0; i < nranges && n > 0; i++)
 	{
-		n = keep_in_span(&reader, &spans[i], rows, n, all);
+		Span in_range;
+
+		if (!find_span(&reader, &columns[i], &ranges[i], &in_range))
+			return 0;
+		n = keep_in_span(&reader, &in_range, rows, n, all);
 		all = false;
 	}
 	if (n == 0)
