@@ -26,7 +26,7 @@ SELECT i, n, m, round(n * CASE WHEN i % 50 = 0 THEN 0 WHEN i % 50 = 1 THEN 1 ELS
 FROM (SELECT i, round(power(10, 6 * random()))::bigint AS n, round(power(10, 6 * random()))::bigint AS m FROM generate_series(1, 100000) i OFFSET 0) c;
 VACUUM (FREEZE, ANALYZE) pairs;"
 
-# median of the rounds: numbers WHAT HOW COLUMNS FROM; HOW is what numbers.py is to do
+# median of the rounds: numbers WHAT HOW COLUMNS FROM; HOW is what numbers_scipy.py is to do
 numbers() {
   local ours rival differs
   ours=$({
@@ -36,7 +36,7 @@ numbers() {
     for ((r = 0; r < ROUNDS; r++)); do echo "SELECT count(x) FROM (SELECT $3 AS x FROM $4 OFFSET 0) q;"; done
   } | psql -Xq -v ON_ERROR_STOP=1 | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | spread)
   psql -XAtq -F' ' -v ON_ERROR_STOP=1 -c "SELECT f, n, g, m, $5 FROM (SELECT *, $3 AS x FROM $4 OFFSET 0) q ORDER BY i" >"$folder/ours"
-  "$python" bench/numbers.py "$2" "$folder/ours" "$ROUNDS" >"$folder/rival"
+  "$python" bench/numbers_scipy.py "$2" "$folder/ours" "$ROUNDS" >"$folder/rival"
   rival=$(sed -n 1p "$folder/rival")
   differs=$(sed -n 2p "$folder/rival")
   # shellcheck disable=SC2086 # three words each

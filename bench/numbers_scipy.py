@@ -1,6 +1,6 @@
 # SciPy's side of bench/numbers.sh.
 #
-# usage: numbers.py WHAT FILE ROUNDS
+# usage: numbers_scipy.py WHAT FILE ROUNDS
 #
 # FILE has lines "f n g m" and failpat's numbers. Prints the median, least and most
 # of the milliseconds that SciPy takes, and the largest relative difference.
