@@ -196,6 +196,9 @@ fp_risk_ratio(int64 f1, int64 n1, int64 f2, int64 n2, double confidence)
 			low -= (step *= 2.0);
 		result.upper = exp(find_root(ratio_excess, &rates, low, high));
 	}
+	/* the score at the estimate is 0: what is beyond it is rounding */
+	result.lower = Min(result.lower, result.estimate);
+	result.upper = Max(result.upper, result.estimate);
 	return result;
 }
 

@@ -97,6 +97,19 @@ edges(void)
 		}
 	ok(sides, "two rates swapped, and bounds around estimates");
 	ok(quick, "lower bound of the ratio at least so much");
+	/* next to no confidence: no wider than what rounds */
+	{
+		FpRatio r = fp_risk_ratio(252, 253, 69, 376832, 1e-300);
+		bool	inside = r.lower <= r.estimate && r.estimate <= r.upper;
+
+		for (int f1 = 1; f1 < 40; f1++)
+			for (int f2 = 1; f2 < 37; f2++)
+			{
+				r = fp_risk_ratio(f1, 41, f2, 37, 1e-300);
+				inside &= r.lower <= r.estimate && r.estimate <= r.upper;
+			}
+		ok(inside, "the interval of a ratio holds its estimate");
+	}
 	ok(RAISES(FP_ERR_DATA, fp_risk_ratio(3, 2, 1, 2, 0.95)), "f1 > n1");
 	ok(RAISES(FP_ERR_DATA, fp_odds_ratio(1, 2, 3, 2, 0.95)), "f2 > n2");
 	ok(RAISES(FP_ERR_DATA, fp_risk_difference(1, 2, 1, 2, NAN)),
