@@ -266,9 +266,12 @@ fp_binomial_interval(int64 failures, int64 trials, double confidence,
 	switch (method)
 	{
 		case FP_WILSON:
-			return ordered(
-				fp_wilson_interval(failures, trials,
-								   fp_normal_two_sided(confidence)));
+			result = fp_wilson_interval(failures, trials,
+										fp_normal_two_sided(confidence));
+			/* the rate is in it: beyond that is rounding */
+			result.lower = Min(result.lower, f / n);
+			result.upper = Max(result.upper, f / n);
+			return result;
 		case FP_WILSON_CC:
 			z = fp_normal_two_sided(confidence);
 			if (failures > 0)

@@ -180,5 +180,11 @@ main(void)
 		   "%s: bounds do not cross at a confidence next to 0",
 		   fp_interval_method_name((FpIntervalMethod) m));
 	}
+	{
+		FpInterval i = fp_binomial_interval(182, 247, 5e-324, FP_WILSON);
+
+		ok(i.lower <= 182.0 / 247 && 182.0 / 247 <= i.upper,
+		   "wilson: the rate is within, at a confidence next to 0 too");
+	}
 	return unit_done();
 }
