@@ -314,12 +314,21 @@ fp_folder_finish(FpFolder *folder, const char *stratum_name, FpArena arena)
 	fold->first = fp_alloc0_array(arena, uint64, n + 1);
 	for (Sheet *sheet = folder->first; sheet; sheet = sheet->next)
 	{
-		FP_CHECK_INTERRUPTS();
 		for (uint64 c = 0; c < sheet->ncells; c++)
+		{
+			if ((c & 0x3ff) == 0)
+				FP_CHECK_INTERRUPTS();
 			fold->first[position[sheet->cell[c]] + 1]++;
+		}
 	}
+	fill = fp_alloc_array(folder->arena, uint64, n + 1);
 	for (uint64 c = 0; c < n; c++)
+	{
+		if ((c & 0x3fff) == 0)
+			FP_CHECK_INTERRUPTS();
+		fill[c] = fold->first[c];
 		fold->first[c + 1] += fold->first[c];
+	}
 
 	*parts = fold->cube;
 	parts->ncells = folder->ncells;
@@ -330,16 +339,18 @@ fp_folder_finish(FpFolder *folder, const char *stratum_name, FpArena arena)
 				fp_alloc0_array(arena, uint32, folder->ncells + 1);
 	parts->trials = fp_alloc_array(arena, int64, folder->ncells + 1);
 	parts->failures = fp_alloc_array(arena, int64, folder->ncells + 1);
-	fill = fp_alloc_array(folder->arena, uint64, n + 1);
-	memcpy(fill, fold->first, n * sizeof(uint64));
 	for (Sheet *sheet = folder->first; sheet; sheet = sheet->next)
 	{
 		uint32 *number = parts->codes[parts->ndims - 1];
 
-		FP_CHECK_INTERRUPTS();
 		for (uint64 c = 0; c < sheet->ncells; c++)
 		{
-			uint64 at = fill[position[sheet->cell[c]]]++;
+			uint64 at;
+
+			/* the first cube is the one that touches all of the memory */
+			if ((c & 0x3ff) == 0)
+				FP_CHECK_INTERRUPTS();
+			at = fill[position[sheet->cell[c]]]++;
 
 			number[at] = sheet->number;
 			parts->trials[at] = sheet->trials[c];
