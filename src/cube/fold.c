@@ -16,6 +16,9 @@
 
 /* A cube that keeps a larger part of its cells is left as it is. */
 #define WORTH_FOLDING 0.8
+/* Of the blocks that sheets are cut from, in bytes: the first, the greatest. */
+#define FIRST_BLOCK ((size_t) 64 * 1024)
+#define LAST_BLOCK ((size_t) 32 * 1024 * 1024)
 
 FpFold *
 fp_fold(const FpCube *cube, const int64 *fails, FpArena arena)
@@ -107,6 +110,9 @@ struct FpFolder
 	FpDict		   strata[FP_MAX_DIMS]; /* values, by the builder's dims */
 	Sheet		  *first;
 	Sheet		  *last;
+	char		  *block; /* that the next sheet is cut from */
+	size_t		   block_size;
+	size_t		   block_used;
 	uint32		   ncubes;
 	uint64		   ncells;
 	bool		   keep_parts;
@@ -139,6 +145,31 @@ stratum_code(FpFolder *folder, int dim, const FpText *text)
 			   : fp_dict_add(folder->arena, dict, text->data, text->len, hash);
 }
 
+/*
+ * Room for n items of a sheet.  Sheets are many and each is small, so they are
+ * cut from blocks that are worth huge pages: given back as they come, in
+ * pages of 4 kB, all sheets together are what a cancelled run waits for.
+ */
+static void *
+cut(FpFolder *folder, uint64 n, size_t item)
+{
+	size_t size = (fp_array_size(n, item) + 7) & ~(size_t) 7; /* aligned */
+	void  *room;
+
+	if (folder->block == NULL ||
+		size > folder->block_size - folder->block_used)
+	{
+		folder->block_size =
+			Max(size,
+				Min(LAST_BLOCK, Max(FIRST_BLOCK, 2 * folder->block_size)));
+		folder->block = fp_alloc(folder->arena, folder->block_size);
+		folder->block_used = 0;
+	}
+	room = folder->block + folder->block_used;
+	folder->block_used += size;
+	return room;
+}
+
 /* where the cells of a cube are to be noted */
 static Sheet *
 add_sheet(FpFolder *folder, const FpCube *cube)
@@ -148,10 +179,10 @@ add_sheet(FpFolder *folder, const FpCube *cube)
 
 	sheet->number = folder->ncubes;
 	sheet->ncells = n;
-	sheet->cell = fp_alloc_array(folder->arena, uint32, n + 1);
+	sheet->cell = cut(folder, n, sizeof(uint32));
 	sheet->strata = fp_alloc0_array(folder->arena, uint32 *, FP_MAX_DIMS);
-	sheet->trials = fp_alloc_array(folder->arena, int64, n + 1);
-	sheet->failures = fp_alloc_array(folder->arena, int64, n + 1);
+	sheet->trials = cut(folder, n, sizeof(int64));
+	sheet->failures = cut(folder, n, sizeof(int64));
 	memcpy(sheet->trials, cube->trials, n * sizeof(int64));
 	memcpy(sheet->failures, cube->failures, n * sizeof(int64));
 	folder->ncells += n;
@@ -204,7 +235,7 @@ fp_folder_add(FpFolder *folder, const FpCube *cube)
 		}
 		if (dim->kind == FP_STRATUM)
 		{
-			uint32 *strata = fp_alloc_array(folder->arena, uint32, n + 1);
+			uint32 *strata = cut(folder, n, sizeof(uint32));
 
 			for (uint64 c = 0; c < n; c++)
 				strata[c] = remap[d][cube->codes[d][c]];
