@@ -362,16 +362,20 @@ typedef struct BetaPoint
 	double deviance;
 } BetaPoint;
 
-/* how far the log of the kernel has fallen t below the point, in logits */
+/*
+ * How far the log of the kernel has fallen t below the point, in logits.  t is
+ * below 1 here, so 1 + fall is exp(-t) to the last digit.
+ */
 static double
 beta_drop(double t, const void *arg)
 {
 	const BetaPoint *p = arg;
 	double			 n = p->a + p->b;
-	double			 scale = p->y + p->x * exp(-t);
-	double			 x = p->x * exp(-t) / scale;
+	double			 fall = expm1(-t);
+	double			 scale = p->y + p->x * (1.0 + fall);
+	double			 x = p->x * (1.0 + fall) / scale;
 	double			 y = p->y / scale;
-	double			 d = p->lambda - n * p->x * p->y * expm1(-t) / scale;
+	double			 d = p->lambda - n * p->x * p->y * fall / scale;
 
 	return fp_deviance(p->a, n * x, d) + fp_deviance(p->b, n * y, -d) -
 		   p->deviance;
