@@ -1,21 +1,17 @@
-#!/usr/bin/env bash
-# What capture costs the writers of scores: rate and processor time of inserts
-# into the platform's tables without and with the triggers, and with refresh by
-# background workers, at the server's default durability.
+# What capture costs the writers of scores: eight clients that insert into the
+# platform's tables, without ("rival") and with the triggers, at the server's
+# default durability: time of a transaction (eight clients' time over the number of
+# transactions) and processor time, in turn BENCH_ROUNDS times BENCH_SECONDS (5).
+# Then capture alone beside capture with refresh by background workers: what asking
+# for them costs (there is one refresh, then none is due), and with their work, which
+# takes its share of the machine.
 #
-# Ratios mean something on an idle machine only; the processor time does on any.
+# Times mean something on an idle machine only; the processor time does on any.
 # That observations are right is test/tap/020_capture_oracle.pl's to say.
-#
-# usage: bench/capture.sh [SECONDS [ROUNDS]]       (FAILPAT_SEGMENTS: default 100000)
-set -eu
-cd "$(dirname "$0")/.."
-if [ -z "${FAILPAT_BENCH_INSIDE:-}" ]; then
-  export FAILPAT_BENCH_INSIDE=1
-  exec test/tools/with-server -o fsync=on "$0" "$@"
-fi
-seconds=${1:-10}
-rounds=${2:-3}
-segments=${FAILPAT_SEGMENTS:-100000}
+# BENCH_SEGMENTS (100000) are judged before.
+# server: -o fsync=on
+seconds=${BENCH_SECONDS:-5}
+segments=${BENCH_SEGMENTS:-100000}
 clients=8
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -67,53 +63,67 @@ cpu() {
   sleep 0.3
   awk -v t="$ticks" '{ sub(/^.*\) /, ""); print ($14 - 0 + $15) * 1000 / t }' "/proc/$postmaster/stat"
 }
+
 start=0
-declare -A tps ms
-run() { # SCRIPT NAME
-  local before after out
+# run SCRIPT STEP FILE: adds to FILE.time and FILE.cpu the microseconds of a transaction
+run() {
+  local before after
   psql -Xq -c CHECKPOINT
   before=$(cpu)
-  out=$(pgbench -n -c "$clients" -j 2 -T "$seconds" -M prepared -D i=0 -D start="$start" -f "$work/$1.sql" 2>&1) || { echo "$out"; exit 1; }
+  pgbench -n -c "$clients" -j 2 -T "$seconds" -M prepared -D i=0 -D start="$start" -f "$work/$1.sql" >"$work/out" 2>&1 ||
+    { cat "$work/out"; exit 1; }
   after=$(cpu)
-  start=$((start + $3))
-  awk -v b="$before" -v a="$after" '
+  start=$((start + $2))
+  awk -v b="$before" -v a="$after" -v c="$clients" -v file="$3" '
     /number of transactions actually processed/ { n = $6 + 0 }
     /number of failed transactions/ { f = $5 + 0 }
     /^tps/ { tps = $3 }
-    END { printf "%.0f %.1f %d\n", tps, (a - b) * 1000 / n, f }' <<<"$out"
+    END {
+      if (!n || f) { print "failed: " f; exit 1 }
+      print c * 1000000 / tps >>(file ".time")
+      print (a - b) * 1000 / n >>(file ".cpu")
+    }' "$work/out"
 }
-printf '%d clients, %s s a run, %d rounds; fsync %s, synchronous_commit %s\n' "$clients" "$seconds" "$rounds" \
-  "$(psql -XAtc 'SHOW fsync')" "$(psql -XAtc 'SHOW synchronous_commit')"
-printf '%-12s %5s %10s %10s %7s %12s %12s %10s\n' statement round 'without/s' 'with/s' ratio 'CPU us' 'CPU us with' 'added us'
+
+# of numbers on lines: "225 us (220-231)"
+us() { spread <"$1" | awk '{ printf "%.0f us (%.0f-%.0f)", $1, $2, $3 }'; }
+# tell WHAT WITH WITHOUT: a row of the times and one of the processor times
+tell() {
+  local kind
+  for kind in time cpu; do
+    figure "$1$([ $kind = time ] || echo ', processor time')" "$(us "$2.$kind")" "$(us "$3.$kind")" \
+      "$(awk -v a="$(spread <"$2.$kind" | cut -d' ' -f1)" -v b="$(spread <"$3.$kind" | cut -d' ' -f1)" 'BEGIN { printf "%.2f", a / b }')"
+  done
+}
+
 for script in single rows100 segments100; do
-  case $script in single) step=5000 ;; rows100) step=5000 ;; *) step=15000 ;; esac
-  for round in $(seq "$rounds"); do
-    read -r t0 c0 f0 < <(run $script off $step)
-    psql -Xq -c "SELECT failpat.fp_attach_prd49(history => 'later')" >/dev/null
-    read -r t1 c1 f1 < <(run $script on $step)
-    psql -Xq -c "SELECT failpat.fp_detach('segments')" >/dev/null
-    awk -v s=$script -v r="$round" -v t0="$t0" -v t1="$t1" -v c0="$c0" -v c1="$c1" 'BEGIN {
-      printf "%-12s %5d %10d %10d %7.2f %12.1f %12.1f %10.1f\n", s, r, t0, t1, t1 / t0, c0, c1, c1 - c0 }'
+  case $script in
+    single) step=5000 what='a score, a transaction' ;;
+    rows100) step=5000 what='100 scores of 17 segments, a statement' ;;
+    segments100) step=15000 what='100 scores of 100 segments, a statement' ;;
+  esac
+  for ((r = 0; r < ROUNDS; r++)); do
+    run $script $step "$work/$script-without"
+    sql "SET client_min_messages = warning; SELECT failpat.fp_attach_prd49(history => 'later') \\g /dev/null"
+    run $script $step "$work/$script-with"
+    sql "SELECT failpat.fp_detach('segments') \\g /dev/null"
   done
+  tell "$what" "$work/$script-with" "$work/$script-without"
 done
-# Refresh by background workers: what asking for them costs the writers (there
-# is one refresh, then none is due), and what their work takes from the machine.
-printf '\n%-12s %5s %10s %10s %7s %12s %12s %10s\n' 'single rows' round 'manual/s' 'async/s' ratio 'CPU us' 'CPU us async' 'added us'
-for case in 1d 10s; do
-  for round in $(seq "$rounds"); do
-    psql -Xq -c "SELECT failpat.fp_attach_prd49(history => 'later', refresh => 'manual')" >/dev/null
-    read -r t0 c0 f0 < <(run single off 5000)
-    psql -Xq -c 'CALL failpat.fp_refresh()' -c "SELECT failpat.fp_detach('segments')" >/dev/null
-    psql -Xq -c "ALTER DATABASE $PGDATABASE SET failpat.async = on" -c "ALTER DATABASE $PGDATABASE SET failpat.refresh_interval = '$case'"
-    psql -Xq -c "SELECT failpat.fp_attach_prd49(history => 'later')" >/dev/null
-    read -r t1 c1 f1 < <(run single on 5000)
-    psql -Xq -c "ALTER DATABASE $PGDATABASE RESET ALL"
-    psql -Xq -c 'CALL failpat.fp_refresh()' -c "SELECT failpat.fp_detach('segments')" >/dev/null
-    awk -v s="every $case" -v r="$round" -v t0="$t0" -v t1="$t1" -v c0="$c0" -v c1="$c1" 'BEGIN {
-      printf "%-12s %5d %10d %10d %7.2f %12.1f %12.1f %10.1f\n", s, r, t0, t1, t1 / t0, c0, c1, c1 - c0 }'
+
+for every in 1d 10s; do
+  for ((r = 0; r < ROUNDS; r++)); do
+    sql "SET client_min_messages = warning; SELECT failpat.fp_attach_prd49(history => 'later', refresh => 'manual') \\g /dev/null"
+    run single 5000 "$work/$every-without"
+    sql "CALL failpat.fp_refresh(); SELECT failpat.fp_detach('segments') \\g /dev/null"
+    sql "ALTER DATABASE $PGDATABASE SET failpat.async = on; ALTER DATABASE $PGDATABASE SET failpat.refresh_interval = '$every'"
+    sql "SET client_min_messages = warning; SELECT failpat.fp_attach_prd49(history => 'later') \\g /dev/null"
+    run single 5000 "$work/$every-with"
+    sql "ALTER DATABASE $PGDATABASE RESET ALL"
+    sql "CALL failpat.fp_refresh(); SELECT failpat.fp_detach('segments') \\g /dev/null"
   done
+  tell "a score, captured, with a refresh by workers every $every" "$work/$every-with" "$work/$every-without"
 done
-psql -XAt -F ' ' <<'SQL'
-SELECT 'deadlocks', deadlocks FROM pg_stat_database WHERE datname = current_database();
-SELECT 'pending keys', count(*) FROM failpat.fp_pending;
-SQL
+figure 'deadlocks' "$(sql 'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()')" - - 0 \
+  "$(sql "SELECT CASE deadlocks WHEN 0 THEN 'ok' ELSE 'MISSED' END FROM pg_stat_database WHERE datname = current_database()")"
+figure 'keys left to the next refresh' "$(sql 'SELECT count(*) FROM failpat.fp_pending')"

@@ -66,9 +66,12 @@ cube_of() { # TABLE
   echo "SELECT failure_cube(failed, d, '{segment_position}') AS cube FROM $1, LATERAL (SELECT $quoted) d"
 }
 
-make_table narrow "$n" 6 8 40 30 10 12
+# growth has no use for the narrow one
+tables='narrow wide'
+[ "$parts" != growth ] || tables=wide
+[ "$tables" = wide ] || make_table narrow "$n" 6 8 40 30 10 12
 make_table wide "$n" 12 20 400 200 24 16
-for table in narrow wide; do
+for table in $tables; do
   sql "CREATE TABLE cube_$table AS $(cube_of $table);"
   figure "$table: rows, cells, bytes of the cube" "$n" \
     "$(sql "SELECT count(*) FROM (SELECT FROM $table GROUP BY $quoted) g")" \
