@@ -1,6 +1,6 @@
 # fp_check_combo as a role without rights, pgbench with prepared statements on
-# one connection, beside 10,000 active patterns, and beside 10 to 100,000. A check
-# never reads observations, so their number does not matter.
+# one connection, beside 10,000 active patterns, and beside 10 to 100,000
+# (BENCH_PATTERNS). A check never reads observations, so their number does not matter.
 #
 # A combination has a workflow, a model, a character, a scene type, a position
 # and two LoRAs; the more patterns there are, the more of them it meets: "found"
@@ -84,7 +84,7 @@ check() { # WHAT SCRIPT [TARGET_MEDIAN TARGET_P99 (ms)]
 }
 
 check 'nothing (SELECT 1)' nothing
-for n in 10 100 1000 10000 100000; do
+for n in ${BENCH_PATTERNS:-10 100 1000 10000 100000}; do
   patterns "$n"
   targets=
   [ "$n" != 10000 ] || targets='0.5 2'

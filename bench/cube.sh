@@ -1,4 +1,4 @@
-# failure_cube beside GROUP BY on the same six columns, 10 million rows.
+# failure_cube beside GROUP BY on the same six columns, 10 million rows (BENCH_OBSERVATIONS).
 #
 # Six dimensions, 200,000 distinct combinations (uniform, in random order: the worst
 # case for caches), 8.6 % failures; columns of int and of text. The rival counts
@@ -11,7 +11,7 @@ SELECT (hashint8extended(i, 9) & 1023) < 88 AS failed, (hashint8extended(k, 1) &
   (hashint8extended(k, 2) & 65535)::int % 12 AS model, (hashint8extended(k, 3) & 65535)::int % 60 AS lora,
   (hashint8extended(k, 4) & 65535)::int % 100 AS person, (hashint8extended(k, 5) & 65535)::int % 25 AS scene,
   (hashint8extended(k, 6) & 65535)::int % 12 AS segment, (hashint8extended(i, 10) & 65535)::int % 365 AS day
-FROM (SELECT i, (hashint8extended(i, 7) & 1073741823) % 200000 AS k FROM generate_series(1, 10000000) i) s;
+FROM (SELECT i, (hashint8extended(i, 7) & 1073741823) % 200000 AS k FROM generate_series(1, ${BENCH_OBSERVATIONS:-10000000}) i) s;
 CREATE TABLE texts AS
 SELECT failed, 'workflow ' || workflow AS workflow, 'model ' || model AS model, 'lora ' || lora AS lora,
   'person ' || person AS person, 'scene ' || scene AS scene, segment::text AS segment FROM ints;
