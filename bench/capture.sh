@@ -8,10 +8,13 @@
 #
 # Times mean something on an idle machine only; the processor time does on any.
 # That observations are right is test/tap/020_capture_oracle.pl's to say.
-# BENCH_SEGMENTS (100000) are judged before.
+# BENCH_SEGMENTS (100000) are judged before. BENCH_PARTS chooses among writers and
+# refresh. Targets: 65 % of the rate for a score, 50 % for 100, that is 1.54 and 2 times
+# the time; 200 us of processor time more for a score, 30 us for each of 100.
 # server: -o fsync=on
 seconds=${BENCH_SECONDS:-5}
 segments=${BENCH_SEGMENTS:-100000}
+parts=${BENCH_PARTS:-writers refresh}
 clients=8
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -87,20 +90,33 @@ run() {
 
 # of numbers on lines: "225 us (220-231)"
 us() { spread <"$1" | awk '{ printf "%.0f us (%.0f-%.0f)", $1, $2, $3 }'; }
-# tell WHAT WITH WITHOUT: a row of the times and one of the processor times
+# tell WHAT WITH WITHOUT [TIMES MICROSECONDS]: a row of the times and one of the processor
+# times; at most so many times the time, and so many microseconds more
 tell() {
-  local kind
-  for kind in time cpu; do
-    figure "$1$([ $kind = time ] || echo ', processor time')" "$(us "$2.$kind")" "$(us "$3.$kind")" \
-      "$(awk -v a="$(spread <"$2.$kind" | cut -d' ' -f1)" -v b="$(spread <"$3.$kind" | cut -d' ' -f1)" 'BEGIN { printf "%.2f", a / b }')"
-  done
+  local with without target=- verdict=-
+  with=$(spread <"$2.time" | cut -d' ' -f1)
+  without=$(spread <"$3.time" | cut -d' ' -f1)
+  [ -z "${4:-}" ] || {
+    target="<= $4"
+    verdict=$(awk -v a="$with" -v b="$without" -v t="$4" 'BEGIN { print (a <= t * b ? "ok" : "MISSED") }')
+  }
+  figure "$1" "$(us "$2.time")" "$(us "$3.time")" "$(awk -v a="$with" -v b="$without" 'BEGIN { printf "%.2f", a / b }')" "$target" "$verdict"
+  with=$(spread <"$2.cpu" | cut -d' ' -f1)
+  without=$(spread <"$3.cpu" | cut -d' ' -f1)
+  [ -z "${5:-}" ] || {
+    target="<= $5 us more"
+    verdict=$(awk -v a="$with" -v b="$without" -v t="$5" 'BEGIN { print (a - b <= t ? "ok" : "MISSED") }')
+  }
+  figure "$1, processor time" "$(us "$2.cpu")" "$(us "$3.cpu")" "$(awk -v a="$with" -v b="$without" 'BEGIN { printf "%.2f", a / b }')" "$target" "$verdict"
 }
+wanted() { [[ " $parts " == *" $1 "* ]]; }
 
 for script in single rows100 segments100; do
+  wanted writers || continue
   case $script in
-    single) step=5000 what='a score, a transaction' ;;
-    rows100) step=5000 what='100 scores of 17 segments, a statement' ;;
-    segments100) step=15000 what='100 scores of 100 segments, a statement' ;;
+    single) step=5000 what='a score, a transaction' limits='1.54 200' ;;
+    rows100) step=5000 what='100 scores of 17 segments, a statement' limits='2 3000' ;;
+    segments100) step=15000 what='100 scores of 100 segments, a statement' limits='2 3000' ;;
   esac
   for ((r = 0; r < ROUNDS; r++)); do
     run $script $step "$work/$script-without"
@@ -108,10 +124,12 @@ for script in single rows100 segments100; do
     run $script $step "$work/$script-with"
     sql "SELECT failpat.fp_detach('segments') \\g /dev/null"
   done
-  tell "$what" "$work/$script-with" "$work/$script-without"
+  # shellcheck disable=SC2086 # two words
+  tell "$what" "$work/$script-with" "$work/$script-without" $limits
 done
 
 for every in 1d 10s; do
+  wanted refresh || continue
   for ((r = 0; r < ROUNDS; r++)); do
     sql "SET client_min_messages = warning; SELECT failpat.fp_attach_prd49(history => 'later', refresh => 'manual') \\g /dev/null"
     run single 5000 "$work/$every-without"
