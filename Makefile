@@ -70,7 +70,7 @@ $(DATA_built): $(INSTALL_SQL)
 
 .PHONY: deps demo test bench format check-format check-unit check-clang \
         check-regress check-isolation check-pgtap check-tap check-docs check-demo check-dashboard \
-        check-fuzz dashboard \
+        check-fuzz check-serve dashboard \
         coverage valgrind matrix deb dist check-deb check-deb-install check-dist
 
 deps:
@@ -93,6 +93,10 @@ bench: deps
 # One kind of test alone; T names one test: make check-regress T=rates
 check-unit check-regress check-isolation check-pgtap check-tap check-docs check-demo check-dashboard check-clang check-format check-fuzz:
 	@test/run $@ $(T)
+
+# make dashboard, from nothing to Ctrl-C; it installs what it lacks, so a fresh machine can run it
+check-serve:
+	@test/tools/check-serve
 
 # KINDS names kinds of test, T a kind of valgrind's and its tests: make valgrind T="server rates"
 coverage:

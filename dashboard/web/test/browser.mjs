@@ -1,5 +1,6 @@
 // What every test of the page needs: a browser (Debian's chromium, a new and empty profile each time),
 // pages of a size, and the database that the page's writes end in.
+import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -53,4 +54,37 @@ export async function settled(page) {
 export function sql(statement) {
   const out = execFileSync("psql", ["-XqAt", "-F", "\t", "-v", "ON_ERROR_STOP=1", process.env.DATABASE_URL ?? "", "-c", statement], { encoding: "utf8" });
   return out.trimEnd().split("\n").filter((line) => line !== "").map((line) => line.split("\t"));
+}
+
+/** The pattern that the demo's data was made with. */
+export function planted() {
+  const [row] = sql("SELECT id, description, failure_count, total_count FROM failure_patterns WHERE pattern_key = 'l:13:c:102:sp:6+'");
+  assert.ok(row, "the demo's pattern is known");
+  const [id, description, failures, trials] = row;
+  return { id, description, failures, trials };
+}
+
+/** Walks over the map with arrow keys until it stands on what is looked for; returns the place on the screen. */
+export async function walkTo(page, row, col) {
+  const grid = page.getByRole("grid");
+  await grid.focus();
+  await page.keyboard.press("Control+Home");
+  const at = () => page.locator("#heat-current").textContent();
+  const step = async (key, wanted, most) => {
+    for (let i = 0; i < most && !wanted(await at()); i += 1) await page.keyboard.press(key);
+  };
+  await step("ArrowDown", (text) => text.includes(` ${row},`), 200);
+  await step("ArrowRight", (text) => text.includes(` ${col}:`), 200);
+  const text = await at();
+  assert.ok(text.includes(` ${row},`) && text.includes(` ${col}:`), text);
+  return { text, box: await page.locator(".heat-mark").last().boundingBox() };
+}
+
+/** Keys only: tabs on until the focus is on an element that fits the selector. */
+export async function tabTo(page, selector, most = 60) {
+  for (let i = 0; i < most; i += 1) {
+    if (await page.evaluate((s) => document.activeElement.matches(s), selector)) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`${selector} is not reached by Tab`);
 }

@@ -1,35 +1,11 @@
 // The four stories of PRD-64, section 4, each from the first click to what the database says.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { launch, open, settled, shots, sql } from "./browser.mjs";
+import { launch, open, planted, settled, shots, sql, walkTo } from "./browser.mjs";
 
 let browser;
 before(async () => { browser = await launch(); });
 after(async () => { await browser.close(); });
-
-/** The pattern that the demo's data was made with. */
-function planted() {
-  const [row] = sql("SELECT id, description, failure_count, total_count FROM failure_patterns WHERE pattern_key = 'l:13:c:102:sp:6+'");
-  assert.ok(row, "the demo's pattern is known");
-  const [id, description, failures, trials] = row;
-  return { id, description, failures, trials };
-}
-
-/** Walks over the map with arrow keys until it stands on what is looked for; returns the place on the screen. */
-async function walkTo(page, row, col) {
-  const grid = page.getByRole("grid");
-  await grid.focus();
-  await page.keyboard.press("Control+Home");
-  const at = () => page.locator("#heat-current").textContent();
-  const step = async (key, wanted, most) => {
-    for (let i = 0; i < most && !wanted(await at()); i += 1) await page.keyboard.press(key);
-  };
-  await step("ArrowDown", (text) => text.includes(`${row},`), 200);
-  await step("ArrowRight", (text) => text.includes(` ${col}:`), 200);
-  const text = await at();
-  assert.ok(text.includes(`${row},`) && text.includes(` ${col}:`), text);
-  return { text, box: await page.locator(".heat-mark").last().boundingBox() };
-}
 
 describe("stories", { concurrency: false }, () => {
   it("a creator sees which LoRA and character fail together, down to the scores of a segment", async () => {
