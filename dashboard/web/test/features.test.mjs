@@ -88,23 +88,23 @@ describe("features", { concurrency: false }, () => {
       const is = counted(failed, `${grain} AND ${where}`);
       assert.ok(Number(is.trials) > 0 && text.includes(is.of), `${what}: ${text} has ${is.of}`);
     };
-    await page.getByLabel("Check", { exact: true }).selectOption("face_confidence");
+    await page.getByRole("combobox", { name: "Check" }).selectOption("face_confidence");
     await holds("'face_confidence' = ANY (failed_checks)", "true", "a check");
-    await page.getByLabel("Check", { exact: true }).selectOption("");
-    await page.getByLabel("Period").selectOption("30");
+    await page.getByRole("combobox", { name: "Check" }).selectOption("");
+    await page.getByRole("combobox", { name: "Period" }).selectOption("30");
     await holds("failed", "observed_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '29 days'", "30 days");
     const [[from, to]] = sql("SELECT (now() AT TIME ZONE 'UTC')::date - 60, (now() AT TIME ZONE 'UTC')::date - 20");
-    await page.getByLabel("Period").selectOption("custom");
+    await page.getByRole("combobox", { name: "Period" }).selectOption("custom");
     await page.getByLabel("From", { exact: true }).fill(from);
     await page.getByLabel("To", { exact: true }).fill(to);
     await holds("failed", `observed_at >= '${from} 00:00Z' AND observed_at < '${to} 00:00Z'::timestamptz + interval '1 day'`, "from and to");
-    await page.getByLabel("Period").selectOption("");
+    await page.getByRole("combobox", { name: "Period" }).selectOption("");
     await page.getByRole("button", { name: "Add filter" }).click();
     await page.getByLabel("Filter by").selectOption("segment_position");
     await page.locator(".add-filter").getByLabel("From", { exact: true }).fill("6");
     await page.getByRole("button", { name: "Apply" }).click();
     await holds("failed", "(dims ->> 'segment_position')::int >= 6", "a condition");
-    assert.match(await page.locator(".chip").innerText(), /6 or more/);
+    assert.match(await page.locator(".chip").innerText(), /Segment\s6 or more/);
     await page.context().close();
   });
 
@@ -163,7 +163,9 @@ describe("features", { concurrency: false }, () => {
     const mark = await page.locator(".mark-fix").first().boundingBox();
     const frame = await page.locator(".trend-frame").boundingBox();
     await page.mouse.move(mark.x + mark.width / 2, frame.y + 60);
-    assert.ok((await page.locator(".trend .tip").innerText()).includes(fixes[0][1]));
+    const told = page.locator(".trend .tip-mark");
+    assert.equal(await told.innerText(), fixes[0][1]);
+    assert.equal(await told.evaluate((e) => `${getComputedStyle(e).borderTopWidth} ${getComputedStyle(e).paddingLeft} ${getComputedStyle(e, "::before").position}`), "0px 12px absolute", "its sign stands before it");
     await page.screenshot({ path: `${shots}feature-marks.png` });
     await page.getByText("Show as table").click();
     assert.ok((await page.getByRole("region", { name: "The trend as a table" }).innerText()).includes(fixes[0][1]));
@@ -190,6 +192,8 @@ describe("features", { concurrency: false }, () => {
     }
     const alert = page.locator(`[data-alert="${id}"]`);
     await alert.waitFor();
+    const names = await alert.getByRole("button").evaluateAll((all) => all.map((b) => b.getAttribute("aria-label")));
+    assert.ok(names.includes("Use: Without LoRA Velvet Grain") && names.some((n) => /^Use: LoRA (?!Velvet)/.test(n)), names.join("; "));
     await tabTo(page, `[data-alert="${id}"] button`);
     await page.keyboard.press("Enter");
     await settled(page);
@@ -234,9 +238,9 @@ describe("features", { concurrency: false }, () => {
     await heading.waitFor();
     const inSight = async (locator) => {
       const at = await locator.boundingBox();
-      return at.y >= 0 && at.y + at.height <= 740 && at.x >= 0 && at.x + at.width <= 360;
+      return at.y >= 0 && at.y + at.height <= 740 / 2 && at.x >= 0 && at.x + at.width <= 360;
     };
-    assert.ok(await inSight(heading), "what was opened is in sight");
+    assert.ok(await inSight(heading), "what was opened is in sight, in the upper half");
     await page.screenshot({ path: `${shots}phone-drilldown.png` });
     await page.locator(".obs tbody .row-link").first().tap();
     await settled(page);

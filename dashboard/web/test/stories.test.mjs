@@ -74,7 +74,7 @@ describe("stories", { concurrency: false }, () => {
     const [[value, label]] = sql(
       `SELECT a ->> 'value', a ->> 'label' FROM fp_check_combo('{"lora": ["13"], "character": "102"}') c, jsonb_array_elements(c.alternatives) a
        WHERE c.pattern_id = ${id} AND a ->> 'dimension' = 'lora' AND a ? 'value' LIMIT 1`);
-    await alert.getByRole("button", { name: `Use: ${label}`, exact: true }).click();
+    await alert.getByRole("button", { name: `Use: LoRA ${label}`, exact: true }).click();
     await settled(page);
     await alert.waitFor({ state: "detached" });
     assert.equal(new URL(page.url()).searchParams.get("s.lora"), value);
@@ -139,6 +139,7 @@ describe("stories", { concurrency: false }, () => {
     await fix.getByRole("radio", { name: "Improved" }).check();
     await fix.getByText("Thank you, noted.").waitFor();
     assert.equal(sql(`SELECT effectiveness FROM pattern_fixes WHERE id = ${fixId}`)[0][0], "improved");
+    await page.evaluate(() => window.scrollTo(0, 0));
     await page.screenshot({ path: `${shots}story-4-recorded.png`, fullPage: true });
     assert.deepEqual([...page.wrong, ...next.wrong], []);
     sql(`DELETE FROM pattern_fixes WHERE id = ${fixId}`);

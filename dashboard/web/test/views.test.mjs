@@ -12,9 +12,15 @@ before(async () => { browser = await launch(); });
 after(async () => { await browser.close(); });
 
 async function sound(page, name) {
+  // the bar at the top stays where one has scrolled to, also in a picture of the whole page
+  await page.evaluate(() => window.scrollTo(0, 0));
   await page.screenshot({ path: `${shots}${name}.png`, fullPage: true });
   const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   assert.ok(wider <= 0, `${name} is ${wider} px wider than the screen`);
+  if (page.viewportSize().width < 500) {
+    const cut = await page.evaluate(() => [...document.querySelectorAll(".obs, .scores")].map((t) => t.parentElement).filter((f) => f.scrollWidth > f.clientWidth).map((f) => f.className));
+    assert.deepEqual(cut, [], `${name}: segments and scores fit without moving them sideways`);
+  }
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
   assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => n.target.join(" ")).join(", ")}`), []);
@@ -23,6 +29,9 @@ async function sound(page, name) {
 
 const views = () => {
   const [[id]] = sql("SELECT id FROM failure_patterns WHERE pattern_key = 'l:13:c:102:sp:6+'");
+  const [[segment]] = sql(
+    `SELECT obs_key FROM fp_observations WHERE source = 'segments' AND failed AND dims -> 'lora' ? '13' AND dims ->> 'character' = '102'
+     ORDER BY observed_at DESC, obs_key COLLATE "C" DESC LIMIT 1`);
   const [[workflow]] = sql("SELECT id FROM failure_patterns WHERE pattern_key = 'w:22'");
   return {
     "heatmap": "/heatmap",
@@ -30,6 +39,7 @@ const views = () => {
     "heatmap-wide-cells": "/heatmap?rows=workflow&cols=model",
     "heatmap-table": "/heatmap?view=table",
     "drilldown": "/heatmap?rows=lora&cols=character&r=13&c=102",
+    "segment": `/heatmap?rows=lora&cols=character&r=13&c=102&segment=${segment}`,
     "patterns": "/patterns?status=all",
     "pattern": `/patterns/${id}`,
     "pattern-fixed": `/patterns/${workflow}`,

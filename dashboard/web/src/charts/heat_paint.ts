@@ -37,6 +37,9 @@ export function textWidth(text: string, font: string): number {
 
 const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high);
 
+/** Room around a name above its column. */
+const nameGap = 10;
+
 /** Sizes from the room there is: few values get wide cells with figures, many get small squares. */
 export function layOut(rows: readonly AxisEntry[], cols: readonly AxisEntry[], room: number, font: string): Layout {
   const widest = (entries: readonly AxisEntry[]): number =>
@@ -45,7 +48,7 @@ export function layOut(rows: readonly AxisEntry[], cols: readonly AxisEntry[], r
   const cellWidth = Math.floor(clamp((room - left - 2) / Math.max(cols.length, 1), cols.length > 60 ? 15 : 24, 104));
   const label = widest(cols);
   // a few long names among short ones are shortened, they do not turn the others
-  const fitting = cols.filter((e) => textWidth(e.label, font) + 6 <= cellWidth).length;
+  const fitting = cols.filter((e) => textWidth(e.label, font) + nameGap <= cellWidth).length;
   const upright = fitting < cols.length / 2;
   const cellHeight = cellWidth >= 76 ? 38 : clamp(cellWidth, 15, 28);
   const top = upright ? Math.ceil(clamp(label + 16, 30, 132)) : 30;
@@ -204,7 +207,7 @@ function paintNames(ctx: CanvasRenderingContext2D, scene: Scene, sight: Sight, r
       ctx.restore();
     } else {
       ctx.textAlign = "center";
-      ctx.fillText(shortened(cols[c].label, layout.cellWidth - 4, font), x, layout.top - 14);
+      ctx.fillText(shortened(cols[c].label, layout.cellWidth - nameGap, font), x, layout.top - 14);
     }
   }
   ctx.restore();

@@ -173,7 +173,7 @@ export function Trend({ points, markers, baseline, title, bucket }: Props) {
                 <div className="tip-note">{points[at].failures} of {points[at].trials} failed</div>
               </>
             )}
-            {happened.slice(0, 4).map((m, n) => <div key={n} className={`tip-mark ${m.kind}`}>{m.label}</div>)}
+            {happened.slice(0, 4).map((m, n) => <div key={n} className={`tip-mark is-${m.kind}`}>{m.label}</div>)}
             {happened.length > 4 && <div className="tip-note">and {happened.length - 4} more</div>}
           </div>
         )}

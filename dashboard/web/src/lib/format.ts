@@ -72,6 +72,8 @@ export function writeConditions(conditions: Conditions): string | null {
   return Object.keys(conditions).length > 0 ? JSON.stringify(conditions) : null;
 }
 
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** A check as people would write it: face_confidence is "face confidence". */
 export const checkName = (check: string): string => check.replaceAll("_", " ");
 

@@ -1,10 +1,10 @@
 // What part of the data a view looks at: source, period, check and filter, from the address, in the
 // form that the API takes.
-import { useQueries } from "@tanstack/react-query";
+import { useQueries, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { getQuery, useGet } from "../api/client";
+import { getQuery, useGet, type ApiError } from "../api/client";
 import type { Conditions, DimensionValue, Source } from "../api/types";
-import { readConditions } from "../lib/format";
+import { capital, readConditions } from "../lib/format";
 import { useUrl } from "./url";
 
 export interface Scope {
@@ -42,7 +42,12 @@ export function useScope(): Scope {
   };
 }
 
-export const useSource = (source: string) => useGet<Source>("/analytics/dimensions", { source });
+/** Titles are words of sentences ("at segment 6"); here they are headings. */
+const titled = (about: Source): Source => ({ ...about, dimensions: about.dimensions.map((d) => ({ ...d, title: capital(d.title) })) });
+
+export function useSource(source: string): UseQueryResult<Source, ApiError> {
+  return useQuery({ ...getQuery<Source>("/analytics/dimensions", { source }), select: titled });
+}
 
 export const useValues = (dimension: string, source: string) =>
   useGet<DimensionValue[]>(`/analytics/dimensions/${encodeURIComponent(dimension)}/values`, { source }, dimension !== "");

@@ -46,8 +46,10 @@ export function Drilldown({ title, heading, query, counted, about, onClose }: Pr
   // what was asked for is told to a screen reader, and brought into sight on a narrow screen
   useEffect(() => {
     if (onClose === undefined && segment === "") return;
-    head.current?.focus({ preventScroll: true });
-    head.current?.scrollIntoView({ block: "nearest" });
+    if (head.current === null) return;
+    head.current.focus({ preventScroll: true });
+    const low = head.current.getBoundingClientRect().top > window.innerHeight / 2;
+    head.current.scrollIntoView({ block: low ? "start" : "nearest" });
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [title, segment]);
 

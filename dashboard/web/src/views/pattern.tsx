@@ -4,7 +4,7 @@ import { useGet } from "../api/client";
 import type { Change, Gate, PatternDetail, PlatformEvent, Source, TrendPoint } from "../api/types";
 import { Bar, Rate, scaleEnd } from "../charts/interval";
 import { Trend, type Marker } from "../charts/trend";
-import { checkName, count, date, percent, range, ratio, small, titleOf } from "../lib/format";
+import { capital, checkName, count, date, percent, range, ratio, small, titleOf } from "../lib/format";
 import { ConditionList } from "../parts/filters";
 import { Choice, Empty, Link, Panel, Ready, SeverityBadge, StatusBadges } from "../parts/ui";
 import { useLabels } from "../state/scope";
@@ -63,7 +63,7 @@ function Known({ pattern: p, about }: { pattern: PatternDetail; about: Source })
       <PatternTrend pattern={p} />
       <div className="two">
         <Fixes pattern={p} />
-        <Instead pattern={p} />
+        <Instead pattern={p} about={about} />
       </div>
       <PatternChanges id={p.id} about={about} />
       <Explanation id={p.id} about={about} />
@@ -111,7 +111,8 @@ function PatternTrend({ pattern: p }: { pattern: PatternDetail }) {
   );
 }
 
-function Instead({ pattern: p }: { pattern: PatternDetail }) {
+function Instead({ pattern: p, about }: { pattern: PatternDetail; about: Source }) {
+  const label = useLabels(about);
   const most = scaleEnd([p.rate_upper, ...p.alternatives.map((a) => a.upper)]);
   return (
     <Panel title="What to use instead">
@@ -123,7 +124,7 @@ function Instead({ pattern: p }: { pattern: PatternDetail }) {
         <ul className="rows">
           {p.alternatives.map((a, i) => (
             <li key={i} className="row compact">
-              <div className="row-main"><span className="row-title">{alternativeName(a)}</span>
+              <div className="row-main"><span className="row-title">{alternativeName(a, about.dimensions, label)}</span>
                 <span className="note">{a.predicted ? "predicted, the context has too little data" : "observed in the same context"}</span></div>
               <div className="row-figures">
                 {a.trials !== undefined && a.failures !== undefined ? (
@@ -159,7 +160,6 @@ function PatternChanges({ id, about }: { id: number; about: Source }) {
   );
 }
 
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 const verdict = (gate: Gate): string => (gate.passed === null ? "–" : gate.passed ? "passed" : "stopped");
 
 /** The platform's short names of dimensions, as pattern keys have them. */

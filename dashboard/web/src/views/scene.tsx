@@ -5,7 +5,7 @@ import type { Alert, AlertFix, Alternative, Dimension, DimensionValue, Predictio
 import { Bar, scaleEnd } from "../charts/interval";
 import { count, percent, plural, range, ratio } from "../lib/format";
 import { Empty, Link, Panel, Problem, Ready, SeverityBadge } from "../parts/ui";
-import { useScope, useValues } from "../state/scope";
+import { useLabels, useScope, useValues } from "../state/scope";
 import { useUrl } from "../state/url";
 import { placeOf } from "./patterns";
 import { alternativeName, applied, askedOf, position, readCombo, writeCombo, type Combo } from "./scene_combo";
@@ -35,7 +35,7 @@ export function SceneView({ about }: { about: Source }) {
           actions={chosen && <button type="button" className="button quiet" onClick={() => set({ values: {}, length: null })}>Clear</button>}>
           <form onSubmit={(event) => event.preventDefault()}>
             {dimensions.filter((d) => d.name !== position).map((d) => (
-              <Picker key={d.name} dimension={d} source={source} chosen={combo.values[d.name] ?? []}
+              <Picker key={d.name} dimension={d} source={about.source} chosen={combo.values[d.name] ?? []}
                 onChange={(values) => {
                   const next = { ...combo.values, [d.name]: values };
                   if (values.length === 0) delete next[d.name];
@@ -62,7 +62,7 @@ export function SceneView({ about }: { about: Source }) {
                 <p className="note">Nothing that this combination meets is known to fail more often than usual.</p>
               </div>
             ) : (
-              alerts.data.map((a) => <Warning key={a.id} alert={a} combo={combo} source={source} onApply={set} />)
+              alerts.data.map((a) => <Warning key={a.id} alert={a} combo={combo} source={source} about={about} onApply={set} />)
             )}
           </section>
         </div>
@@ -108,10 +108,11 @@ function Picker({ dimension: d, source, chosen, onChange }: {
   );
 }
 
-function Warning({ alert: a, combo, source, onApply }: {
-  alert: Alert; combo: Combo; source: string; onApply: (combo: Combo) => void;
+function Warning({ alert: a, combo, source, about, onApply }: {
+  alert: Alert; combo: Combo; source: string; about: Source; onApply: (combo: Combo) => void;
 }) {
-  const usable = a.alternatives.map((to) => ({ to, next: applied(combo, to) }));
+  const label = useLabels(about);
+  const usable = a.alternatives.map((to) => ({ to, next: applied(combo, to), name: alternativeName(to, about.dimensions, label) }));
   const most = scaleEnd([a.rate_upper, ...a.alternatives.map((to) => to.upper)]);
   return (
     <article className={`alert sev-edge-${a.severity}`} data-alert={a.id}>
@@ -127,15 +128,15 @@ function Warning({ alert: a, combo, source, onApply }: {
         <div className="alert-part">
           <h3>Instead</h3>
           <ul className="rows">
-            {usable.map(({ to, next }, i) => (
+            {usable.map(({ to, next, name }, i) => (
               <li key={i} className="row compact">
                 <div className="row-main">
-                  <span className="row-title">{alternativeName(to)}</span>
+                  <span className="row-title">{name}</span>
                   <Expected of={to} />
                 </div>
                 <Bar of={to} most={most} tone="low" />
                 {next !== null && (
-                  <button type="button" className="button" onClick={() => onApply(next)} aria-label={`Use: ${alternativeName(to)}`}>Use</button>
+                  <button type="button" className="button" onClick={() => onApply(next)} aria-label={`Use: ${name}`}>Use</button>
                 )}
               </li>
             ))}

@@ -1,6 +1,7 @@
 // The combination that somebody is about to use: how it is kept in the address, what the API is asked
 // about it, and how an alternative is applied to it. No React here.
 import type { Alternative, Dimension } from "../api/types";
+import { titleOf } from "../lib/format";
 
 export interface Combo {
   values: Record<string, string[]>; // by dimension, without those that are not chosen
@@ -66,9 +67,11 @@ export function applied(combo: Combo, to: Alternative): Combo | null {
   return { ...combo, values };
 }
 
-export function alternativeName(a: Alternative): string {
+/** What it is to be done, in words that name the dimension: several may be at stake. */
+export function alternativeName(a: Alternative, dimensions: readonly Dimension[], label: (dimension: string, value: string) => string): string {
+  const title = titleOf(dimensions, a.dimension);
   if (a.before !== undefined) return `End the scene before segment ${a.before}`;
-  if (a.label !== undefined) return a.label;
-  if (a.count?.max !== undefined) return `At most ${a.count.max}`;
-  return a.value ?? "Without it";
+  if (a.value !== undefined || a.label !== undefined) return `${title} ${a.label ?? a.value}`;
+  if (a.count?.max !== undefined) return `At most ${a.count.max} ${title}${a.count.max === 1 ? "" : "s"}`;
+  return a.instead_of === undefined ? `Without ${title}` : `Without ${title} ${label(a.dimension, a.instead_of)}`;
 }
