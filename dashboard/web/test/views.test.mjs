@@ -18,8 +18,11 @@ async function sound(page, name) {
   const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   assert.ok(wider <= 0, `${name} is ${wider} px wider than the screen`);
   if (page.viewportSize().width < 500) {
-    const cut = await page.evaluate(() => [...document.querySelectorAll(".obs, .scores")].map((t) => t.parentElement).filter((f) => f.scrollWidth > f.clientWidth).map((f) => f.className));
-    assert.deepEqual(cut, [], `${name}: segments and scores fit without moving them sideways`);
+    const cut = await page.evaluate(() => [...document.querySelectorAll(".table:not(.gates)")]
+      .map((e) => e.parentElement).filter((e) => e.scrollWidth > e.clientWidth).map((e) => `${e.className} ${e.scrollWidth} > ${e.clientWidth}`));
+    assert.deepEqual(cut, [], `${name}: tables fit without moving them sideways, but for that of the gates`);
+    const holes = await page.evaluate(() => [...document.querySelectorAll(".row-figures")].filter((e) => e.lastElementChild && e.getBoundingClientRect().bottom - e.lastElementChild.getBoundingClientRect().bottom > 20).map((e) => e.innerText));
+    assert.deepEqual(holes, [], `${name}: no figures with a hole below them`);
   }
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
