@@ -39,6 +39,9 @@ export async function open(browser, path, { size = "desk", dark = false, palette
   page.on("console", (message) => {
     if (message.type() === "error") page.wrong.push(message.text());
   });
+  page.asked = new Set();
+  page.on("request", (request) => { if (request.url().includes("/api/")) page.asked.add(request); });
+  for (const end of ["requestfinished", "requestfailed"]) page.on(end, (request) => page.asked.delete(request));
   await page.goto(address + path);
   await settled(page);
   return page;
@@ -46,8 +49,11 @@ export async function open(browser, path, { size = "desk", dark = false, palette
 
 /** Everything that was asked for has come, and has been drawn. */
 export async function settled(page) {
-  await page.waitForFunction(() => document.querySelector("h1") !== null && document.querySelector("[aria-busy=true]") === null);
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  do {
+    while (page.asked.size > 0) await new Promise((done) => setTimeout(done, 10));
+    await page.waitForFunction(() => document.querySelector("h1") !== null && document.querySelector("[aria-busy=true]") === null);
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  } while (page.asked.size > 0);
 }
 
 /** One statement, as the database's superuser; rows of text, columns parted by tabs. */

@@ -10,7 +10,7 @@ const [[workflow]] = sql("SELECT id FROM failure_patterns WHERE pattern_key = 'w
 const pictures = [
   ["dashboard-heatmap", "/heatmap?rows=lora&cols=character&r=13&c=102", {}, 940],
   ["dashboard-pattern", `/patterns/${workflow}`, {}, 900],
-  ["dashboard-scene", "/scene?s.character=102&s.lora=13&length=10", { dark: true }, 930],
+  ["dashboard-scene", "/scene?s.character=102&s.lora=13&length=10", { dark: true }, 985],
 ];
 const browser = await launch();
 for (const [name, path, options, height] of pictures) {
