@@ -58,6 +58,17 @@ describe("features", { concurrency: false }, () => {
     const colours = await painted(page, box);
     assert.ok(colours.every(([r, g, b]) => Math.max(r, g, b) - Math.min(r, g, b) <= 2), `grey: ${hex(colours[0])}`);
     assert.ok(new Set(colours.map(hex)).size > 1, "hatched");
+    // the demo has names of 36 letters: they are shortened on the map, and wrapped in the tooltip
+    assert.ok(map.rows[cell.r].label.length > 30, map.rows[cell.r].label);
+    const edge = await page.evaluate(() => {
+      const canvas = document.querySelector("canvas");
+      const top = Math.round((60 * canvas.height) / canvas.clientHeight);
+      const { data } = canvas.getContext("2d").getImageData(0, top, 2, canvas.height - top);
+      return new Set(Array.from({ length: data.length / 4 }, (_, i) => data.slice(4 * i, 4 * i + 4).join())).size;
+    });
+    assert.equal(edge, 1, "no name begins outside of the map");
+    const over = await page.locator("[data-testid=tip]").evaluate((e) => e.scrollWidth - e.clientWidth);
+    assert.ok(over <= 0, `the tooltip's text is ${over} px wider than it`);
     await page.screenshot({ path: `${shots}feature-too-little.png` });
     await page.context().close();
   });

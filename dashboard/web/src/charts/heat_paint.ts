@@ -85,10 +85,12 @@ export function cellAt(
   return r < rows && c < cols ? { r, c } : null;
 }
 
-function shortened(text: string, room: number, font: string): string {
-  if (textWidth(text, font) <= room) return text;
-  let keep = Math.max(1, Math.floor((text.length * room) / textWidth(text, font)));
-  while (keep > 1 && textWidth(`${text.slice(0, keep)}…`, font) > room) keep -= 1;
+/** As much of a text as there is room for, measured where it is drawn: the page's figures may be wider than the font's. */
+function shortened(ctx: CanvasRenderingContext2D, text: string, room: number): string {
+  const width = (of: string): number => ctx.measureText(of).width;
+  if (width(text) <= room) return text;
+  let keep = Math.max(1, Math.floor((text.length * room) / width(text)));
+  while (keep > 1 && width(`${text.slice(0, keep)}…`) > room) keep -= 1;
   return `${text.slice(0, keep)}…`;
 }
 
@@ -189,7 +191,7 @@ function paintNames(ctx: CanvasRenderingContext2D, scene: Scene, sight: Sight, r
   ctx.textAlign = "right";
   for (let r = r0; r <= r1; r += 1) {
     const y = layout.top + (r + 0.5) * layout.cellHeight - sight.scrollTop - 1;
-    ctx.fillText(shortened(rows[r].label, layout.left - 12, font), layout.left - 8, y);
+    ctx.fillText(shortened(ctx, rows[r].label, layout.left - 12), layout.left - 8, y);
   }
   ctx.restore();
   ctx.save();
@@ -203,11 +205,11 @@ function paintNames(ctx: CanvasRenderingContext2D, scene: Scene, sight: Sight, r
       ctx.translate(x, layout.top - 8);
       ctx.rotate(-Math.PI / 2);
       ctx.textAlign = "left";
-      ctx.fillText(shortened(cols[c].label, layout.top - 12, font), 0, 0);
+      ctx.fillText(shortened(ctx, cols[c].label, layout.top - 12), 0, 0);
       ctx.restore();
     } else {
       ctx.textAlign = "center";
-      ctx.fillText(shortened(cols[c].label, layout.cellWidth - nameGap, font), x, layout.top - 14);
+      ctx.fillText(shortened(ctx, cols[c].label, layout.cellWidth - nameGap), x, layout.top - 14);
     }
   }
   ctx.restore();
