@@ -67,13 +67,17 @@ const combo = {
 /** @param {Schema} schema @param {string} description */
 const said = (schema, description) => ({ ...schema, description });
 
+/** An integer that JavaScript holds exactly. @type {Schema} */
+const int64 = { type: 'integer', minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER };
+
 /** Parameters by name, as routes use them. @type {Record<string, Schema>} */
 export const input = {
   id: said(id, 'identity'),
   pattern_id: said(id, 'a pattern'),
-  limit_patterns: said({ type: 'integer', minimum: 1, maximum: 100, default: 20 }, 'how many at most'),
+  // The platform takes what is outside as the nearest that is allowed; so does fp_api_patterns.
+  limit_patterns: said({ ...int64, default: 20 }, 'how many at most: below 1 is taken as 1, above 100 as 100'),
   limit: said({ type: 'integer', minimum: 1, maximum: 500, default: 50 }, 'how many at most'),
-  offset: said({ type: 'integer', minimum: 0, maximum: 1000000 }, 'how many to leave out'),
+  offset: said(int64, 'how many to leave out: below 0 is taken as 0'),
   severity: said(severity, 'only those of this severity'),
   status: said({ type: 'string', enum: ['active', 'resolved', 'inactive', 'all'], default: 'active' }, 'only those of this status'),
   source: said(name, 'name of the source; the only one, or "segments", where it is left out'),

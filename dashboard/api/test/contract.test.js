@@ -58,6 +58,9 @@ after(() => db.end());
 test('GET /analytics/failure-patterns', async () => {
   const all = await listOf(pattern, '/analytics/failure-patterns');
   assert.deepEqual(await data('/analytics/failure-patterns?limit=1&offset=1'), [all[1]]);
+  // what is outside is taken as the nearest that is allowed, as the platform takes it
+  assert.deepEqual(await data('/analytics/failure-patterns?limit=0&offset=-5'), [all[0]]);
+  assert.ok((await data('/analytics/failure-patterns?limit=1000&status=all')).length >= all.length);
   assert.ok((await listOf(pattern, '/analytics/failure-patterns?severity=high')).every((p) => p.severity === 'high'));
   assert.deepEqual(all.map((p) => p.failure_rate), all.map((p) => p.failure_rate).sort((a, b) => b - a), 'highest rate first');
 });
