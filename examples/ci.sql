@@ -39,9 +39,7 @@ SELECT n AS id, at, branch, suite, test, runner, attempt, tag,
 FROM test;
 
 -- What one usually looks at first: nightly builds fail twice as often
-SELECT branch, (r).failures, (r).trials, round(100 * (r).rate) AS percent,
-       round(100 * (r).lower) || '-' || round(100 * (r).upper) AS interval
-FROM (SELECT branch, failure_rate_ci(failed) AS r FROM test_runs GROUP BY branch) AS b ORDER BY (r).rate DESC;
+SELECT branch, fp_rate_text(failure_rate_ci(failed)) AS failed FROM test_runs GROUP BY branch ORDER BY avg(failed::int) DESC;
 
 -- Count every combination once; attempts are ordered numbers, tags are sets
 CREATE TABLE test_cube AS
@@ -49,9 +47,7 @@ SELECT failure_cube(failed, d, '{attempt}') AS cube
 FROM test_runs, LATERAL (SELECT branch, suite, test, runner, attempt, tag) AS d;
 
 -- What fails, beyond chance, and is not explained by something simpler
-SELECT p.description, p.failures, p.trials, round(100 * p.rate) AS percent,
-       round(100 * p.lower) || '-' || round(100 * p.upper) AS interval, round(p.risk_ratio::numeric, 1) AS times
-FROM test_cube, fp_patterns(cube) AS p ORDER BY p.rate DESC;
+SELECT l.* FROM test_cube, fp_pattern_list(cube) AS l;
 
 -- Nightly builds are not among them. Why? The suites that run there explain it
 SELECT e.gate, e.passed, e.against, round(e.rate::numeric, 3) AS rate, round(e.other_rate::numeric, 3) AS other_rate, e.note

@@ -41,16 +41,13 @@ SELECT row_number() OVER (ORDER BY at, lot) AS id, lot, at, machine, operator, m
 FROM judged;
 
 -- What one usually looks at first: it seems to be Weber
-SELECT operator, (r).failures AS scrap, (r).trials AS parts, round(100 * (r).rate::numeric, 1) AS percent,
-       round(100 * (r).lower::numeric, 1) || '-' || round(100 * (r).upper::numeric, 1) AS interval
-FROM (SELECT operator, failure_rate_ci(failed) AS r FROM parts GROUP BY operator) AS o ORDER BY (r).rate DESC;
+SELECT operator, fp_rate_text(failure_rate_ci(failed)) AS scrap FROM parts GROUP BY operator ORDER BY avg(failed::int) DESC;
 
 -- What makes scrap? Count every combination once (hours and degrees are ordered
 -- numbers), and look for what is beyond chance
-SELECT p.description, p.failures AS scrap, p.trials AS parts, round(100 * p.rate) AS percent
-FROM (SELECT failure_cube(failed, d, '{hour_of_shift,temperature}') AS cube
-      FROM parts, LATERAL (SELECT machine, operator, material, hour_of_shift, temperature) AS d) AS c,
-     fp_patterns(c.cube) AS p ORDER BY p.rate DESC;
+SELECT * FROM fp_pattern_list((
+    SELECT failure_cube(failed, d, '{hour_of_shift,temperature}')
+    FROM parts, LATERAL (SELECT machine, operator, material, hour_of_shift, temperature) AS d));
 
 -- It is not Weber. But Nowak, in the third hour? Parts of a lot are alike: forty parts
 -- of one bad lot are one piece of bad luck, not forty. A stratum that is called
@@ -58,13 +55,10 @@ FROM (SELECT failure_cube(failed, d, '{hour_of_shift,temperature}') AS cube
 CREATE TABLE part_cube AS
 SELECT failure_cube(failed, d, '{hour_of_shift,temperature}', '{batch}', defects) AS cube
 FROM parts, LATERAL (SELECT lot AS batch, machine, operator, material, hour_of_shift, temperature) AS d;
-SELECT p.description, p.failures AS scrap, p.trials AS parts, round(100 * p.rate) AS percent,
-       round(100 * p.lower) || '-' || round(100 * p.upper) AS interval, round(p.risk_ratio::numeric, 1) AS times
-FROM part_cube, fp_patterns(cube) AS p ORDER BY p.rate DESC;
+SELECT l.* FROM part_cube, fp_pattern_list(cube) AS l;
 
 -- And by defect: each has its own cause
-SELECT p.failed_check AS defect, p.description, p.failures, p.trials, round(100 * p.rate) AS percent
-FROM part_cube, fp_patterns(cube, "check" => '*') AS p ORDER BY p.rate DESC;
+SELECT l.* FROM part_cube, fp_pattern_list(cube, "check" => '*') AS l;
 
 -- Why is it not Weber? Because of what Weber works with
 SELECT e.gate, e.passed, e.against, round(e.rate::numeric, 3) AS rate, round(e.other_rate::numeric, 3) AS other_rate, e.note

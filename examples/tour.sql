@@ -64,8 +64,7 @@ FROM fp_drilldown(pattern_id => :pattern, failed_only => true, page_size => 3);
 
 \echo '--- Did the last update make it better or worse?'
 \echo
-SELECT label AS workflow, direction, at::date AS since, reading
-FROM fp_changes(dimension => 'workflow') WHERE kind = 'shift';
+SELECT what, got, since, reading FROM fp_change_list;
 
 \echo '--- Am I about to repeat a known mistake, and what do I use instead?'
 \echo
@@ -81,7 +80,7 @@ FROM fp_check_combo(lora => :velvet_grain, "character" => :bruno), jsonb_array_e
 
 \echo '--- How likely does it fail, and is a retry worth it?'
 \echo
-SELECT fp_percent(probability) AS fails, rtrim(fp_percent(lower), ' %') || ' - ' || fp_percent(upper) AS interval, fp_percent(baseline_rate) AS usual,
+SELECT fp_percent(probability) AS fails, fp_percent(lower, upper) AS interval, fp_percent(baseline_rate) AS usual,
        contributions -> 0 ->> 'label' AS driven_by
 FROM fp_predict(lora => :velvet_grain, "character" => :bruno, segment_position => 8);
 SELECT verdict, retry, fp_percent(pass_probability) AS next_passes, fp_percent(pass_within) AS any_passes, instead -> 0 -> 'alternatives' -> 0 ->> 'sentence' AS instead

@@ -24,6 +24,7 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -47,8 +48,8 @@ may_commit(FunctionCallInfo fcinfo)
 
 /*
  * Runs a query with the source as $1 and, where since is not NULL, a time as
- * $2, and returns the value that it shows, one that is passed by value.  SPI is
- * connected; the result's memory is freed.
+ * $2, and returns the value that it shows.  SPI is connected; but for that value
+ * the result's memory is freed.
  */
 static Datum
 ask(const char *sql, const char *source, TimestampTz *since, bool *isnull)
@@ -56,6 +57,8 @@ ask(const char *sql, const char *source, TimestampTz *since, bool *isnull)
 	Oid	  types[2] = {TEXTOID, TIMESTAMPTZOID};
 	Datum args[2];
 	Datum result;
+	int16 len;
+	bool  byval;
 	bool  pushed = false;
 
 	args[0] = CStringGetTextDatum(source);
@@ -71,6 +74,11 @@ ask(const char *sql, const char *source, TimestampTz *since, bool *isnull)
 		elog(ERROR, "SPI_execute_with_args failed");
 	result =
 		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, isnull);
+	if (!*isnull)
+	{
+		get_typlenbyval(SPI_gettypeid(SPI_tuptable->tupdesc, 1), &len, &byval);
+		result = datumCopy(result, byval, len);
+	}
 	SPI_freetuptable(SPI_tuptable);
 	if (pushed)
 		PopActiveSnapshot();
@@ -168,6 +176,8 @@ failpat_backfill(PG_FUNCTION_ARGS)
 		char	   *source = lfirst(cell);
 		int64		total = 0;
 		TimestampTz told = GetCurrentTimestamp();
+		Datum		next;
+		bool		unknown;
 
 		if (restart)
 			(void) step(home, "fp_backfill_restart", source);
@@ -196,9 +206,12 @@ failpat_backfill(PG_FUNCTION_ARGS)
 				failpat_relation_owner(get_relname_relid("fp_observations",
 														 schema),
 									   "fp_observations"));
+		next = ask(psprintf("SELECT %s.fp_next_step($1)", home), source, NULL,
+				   &unknown);
 		ereport(NOTICE,
 				(errmsg_plural("%lld key loaded", "%lld keys loaded",
-							   (unsigned long) total, (long long) total)));
+							   (unsigned long) total, (long long) total),
+				 unknown ? 0 : errhint("%s", TextDatumGetCString(next))));
 		between(commit);
 	}
 	SPI_finish();

@@ -313,6 +313,24 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION fp_view_tables(regclass) IS 'what a view reads, directly or through other views, and whose it is';
 
+CREATE FUNCTION fp_next_step(source text)
+    RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path FROM CURRENT
+AS $fn$
+DECLARE
+    list constant text := format('SELECT * FROM %I.fp_pattern_list;', current_schema());
+BEGIN
+    RETURN (SELECT CASE CASE s.capture WHEN 'poll' THEN 'poll' ELSE s.refresh END
+                   WHEN 'poll' THEN 'What fails is found by each poll and refresh: ' || list
+                   WHEN 'async' THEN 'What fails is found in the background, in seconds after a commit: ' || list
+                   WHEN 'sync' THEN 'What fails is found at the end of each writing statement: ' || list
+                   ELSE format('CALL %I.fp_refresh(%L); finds what fails: %s', current_schema(), s.source, list) END
+            FROM fp_sources s WHERE s.source = fp_next_step.source);
+END
+$fn$;
+COMMENT ON FUNCTION fp_next_step(text) IS 'where what fails will be found, once observations are loaded; NULL for an unknown source';
+
 CREATE FUNCTION fp_attach(
     source text,
     observations regclass,
@@ -601,11 +619,7 @@ BEGIN
         ELSE
             RAISE NOTICE 'source % is attached; % of its keys are loaded', quote_ident(fp_attach.source),
                 (SELECT t.backfill_count FROM fp_source_state t WHERE t.source = fp_attach.source)
-                USING HINT = CASE CASE fp_attach.capture WHEN 'poll' THEN 'poll' ELSE fp_attach.refresh END
-                    WHEN 'poll' THEN format('What fails is found by each poll and refresh: SELECT * FROM %I.fp_pattern_list;', home)
-                    WHEN 'async' THEN format('What fails is found in the background, in seconds after a commit: SELECT * FROM %I.fp_pattern_list;', home)
-                    WHEN 'sync' THEN format('What fails is found at the end of each writing statement: SELECT * FROM %I.fp_pattern_list;', home)
-                    ELSE format('CALL %I.fp_refresh(%L); finds what fails: SELECT * FROM %I.fp_pattern_list;', home, fp_attach.source, home) END;
+                USING HINT = fp_next_step(fp_attach.source);
         END IF;
     ELSIF fp_attach.history = 'auto' THEN
         RAISE NOTICE 'source % is attached; its history is not loaded yet', quote_ident(fp_attach.source)

@@ -282,7 +282,15 @@ REVOKE ALL ON FUNCTION fp_compute_alternatives(text) FROM PUBLIC;
 CREATE FUNCTION fp_percent(rate double precision)
     RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'failpat_percent';
-COMMENT ON FUNCTION fp_percent(double precision) IS 'a rate as alerts write it, "62 %"';
+COMMENT ON FUNCTION fp_percent(double precision) IS 'a rate for reading, "62 %"';
+
+CREATE FUNCTION fp_percent(lower double precision, upper double precision)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT rtrim(fp_percent(lower), ' %') || ' - ' || fp_percent(upper);
+END;
+COMMENT ON FUNCTION fp_percent(double precision, double precision) IS 'an interval for reading, "56 - 68 %"';
 
 -- The check.
 

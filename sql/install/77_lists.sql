@@ -1,12 +1,41 @@
--- Lists for people: no wider than a terminal, rates rounded and in words. For
--- programs there are failure_patterns, fp_status() and the fp_api_ functions.
--- Both show what their reader may read of the tables behind them.
+-- What people read: no wider than a terminal, rates rounded and in words. For
+-- programs there are the numbers: failure_rate, fp_patterns(), failure_patterns,
+-- fp_changes(), fp_status() and the fp_api_ functions. The views show what their
+-- reader may read of the tables behind them.
+
+CREATE FUNCTION fp_rate_text(rate failure_rate)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT (rate).failures || ' of ' || (rate).trials
+           || coalesce(', ' || fp_percent((rate).rate) || ' (' || fp_percent((rate).lower, (rate).upper) || ')', '');
+END;
+COMMENT ON FUNCTION fp_rate_text(failure_rate) IS 'a failure rate for reading: "173 of 1800, 9.6 % (8.3 - 11 %)"';
+
+CREATE FUNCTION fp_pattern_list(
+    cube failure_cube,
+    max_arity integer DEFAULT 3,
+    alpha double precision DEFAULT 0.05,
+    min_trials integer DEFAULT 20,
+    min_risk_ratio double precision DEFAULT 1.2,
+    direction text DEFAULT 'worse',
+    "check" text DEFAULT NULL)
+    RETURNS TABLE (pattern text, failed text, rate text, "interval" text, usual text, severity text)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
+BEGIN ATOMIC
+    SELECT p.description, p.failures || ' of ' || p.trials, fp_percent(p.rate), fp_percent(p.lower, p.upper),
+           fp_percent(p.baseline_rate), p.severity
+    FROM fp_patterns(cube, max_arity, alpha, min_trials, min_risk_ratio, direction, "check") WITH ORDINALITY AS p
+    ORDER BY p.ordinality;
+END;
+COMMENT ON FUNCTION fp_pattern_list(failure_cube, integer, double precision, integer, double precision, text, text) IS
+    'fp_patterns for reading';
 
 CREATE VIEW fp_pattern_list AS
 SELECT p.id, p.description AS pattern,
        p.failure_count || ' of ' || p.total_count AS failed,
        fp_percent(p.failure_rate) AS rate,
-       rtrim(fp_percent(p.rate_lower), ' %') || ' - ' || fp_percent(p.rate_upper) AS interval,
+       fp_percent(p.rate_lower, p.rate_upper) AS interval,
        fp_percent(p.baseline_rate) AS usual,
        p.severity,
        CASE WHEN p.status = 'active' AND p.confirmed_at IS NULL THEN 'candidate' ELSE p.status END AS status,
@@ -28,6 +57,24 @@ COMMENT ON COLUMN fp_pattern_list.status IS
 COMMENT ON COLUMN fp_pattern_list.found IS 'day on which it was first found';
 COMMENT ON COLUMN fp_pattern_list.fixes IS 'how many fixes have been recorded';
 COMMENT ON COLUMN fp_pattern_list.source IS 'name of the source';
+
+CREATE VIEW fp_change_list AS
+SELECT CASE WHEN c.series_dimension IS NULL THEN 'everything'
+            ELSE coalesce(d.title, c.series_dimension) || ' ' || coalesce(c.label, 'not recorded') END AS what,
+       CASE c.direction WHEN 'regression' THEN 'worse' ELSE 'better' END AS got,
+       CAST(c.at AT TIME ZONE s.bucket_zone AS date) AS since,
+       c.reading,
+       s.source
+FROM fp_sources s CROSS JOIN LATERAL fp_changes(s.source, all_dimensions => true) c
+LEFT JOIN fp_dimensions d ON d.source = s.source AND d.name = c.series_dimension
+WHERE c.part_of IS NULL
+ORDER BY c.at DESC, s.source, c.change_key;
+COMMENT ON VIEW fp_change_list IS 'what got worse or better in each source, the newest first: fp_changes of all dimensions for reading, without what only shows a change that another row tells';
+COMMENT ON COLUMN fp_change_list.what IS 'everything, or the value whose rate changed';
+COMMENT ON COLUMN fp_change_list.got IS 'worse or better';
+COMMENT ON COLUMN fp_change_list.since IS 'first day of the new rate, by the calendar of the source''s time buckets';
+COMMENT ON COLUMN fp_change_list.reading IS 'from which rate to which, and why, in a sentence or two';
+COMMENT ON COLUMN fp_change_list.source IS 'name of the source';
 
 CREATE VIEW fp_source_list AS
 SELECT s.source,
@@ -53,4 +100,4 @@ COMMENT ON COLUMN fp_source_list.patterns IS 'how many patterns are active';
 COMMENT ON COLUMN fp_source_list.refreshed IS 'when the last refresh ended';
 COMMENT ON COLUMN fp_source_list.state IS 'what it waits for, or the last error';
 
-GRANT SELECT ON fp_pattern_list, fp_source_list TO PUBLIC;
+GRANT SELECT ON fp_pattern_list, fp_change_list, fp_source_list TO PUBLIC;

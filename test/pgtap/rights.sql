@@ -66,7 +66,7 @@ SELECT is((SELECT string_agg(c.relname::text, ' ' ORDER BY c.relname::text) FROM
 SELECT is((SELECT string_agg(c.relname::text, ' ' ORDER BY c.relname::text) FROM pg_class c
            WHERE c.relnamespace = 'fp'::regnamespace AND c.relkind IN ('r', 'v', 'm')
              AND has_table_privilege('public', c.oid, 'SELECT')),
-          'failure_patterns fp_alternatives fp_dimensions fp_evidence fp_fix_effects fp_pattern_list fp_source_list fp_source_state fp_sources pattern_fixes',
+          'failure_patterns fp_alternatives fp_change_list fp_dimensions fp_evidence fp_fix_effects fp_pattern_list fp_source_list fp_source_state fp_sources pattern_fixes',
           'and read what was learnt, but no observations, cubes, pending keys or events');
 
 -- what a session has computed it keeps for as long as the index stays as it is
