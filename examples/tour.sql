@@ -59,7 +59,7 @@ WHERE p.id = :pattern;
 
 \echo '--- Which segments were that? The newest failures behind it'
 \echo
-SELECT observed_at::timestamp(0), obs_key AS segment, failed_checks, dims -> 'model' AS model, dims -> 'workflow' AS workflow, dims -> 'segment_position' AS position
+SELECT observed_at::timestamp(0), obs_key AS segment, failed_checks, dims ->> 'model' AS model, dims ->> 'workflow' AS workflow, dims ->> 'segment_position' AS position
 FROM fp_drilldown(pattern_id => :pattern, failed_only => true, page_size => 3);
 
 \echo '--- Did the last update make it better or worse?'
