@@ -69,28 +69,57 @@ fp_huge_pages(void *memory, size_t size)
 #define fp_alloc(arena, size) \
 	fp_huge_pages(MemoryContextAllocHuge((arena), (size)), (size))
 
-/* the same, zeroed; in steps that can be interrupted, as pages come with it */
+/*
+ * Pages come when they are first written, and may take milliseconds each: what
+ * is large is written in steps of so many bytes, between which it can be
+ * interrupted.
+ */
+#define FP_MEMORY_STEP ((size_t) 4 * 1024 * 1024)
+
+/*
+ * The same, zeroed.  Also for what is going to be written out of order, which
+ * would otherwise wait for all of its pages within a few cells.
+ */
 static inline void *
 fp_alloc0(FpArena arena, size_t size)
 {
-	const size_t step = (size_t) 16 * 1024 * 1024;
-	char		*memory;
+	char *memory;
 
-	if (size <= step)
+	if (size <= FP_MEMORY_STEP)
 		return MemoryContextAllocExtended(arena, size,
 										  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	memory = fp_alloc(arena, size);
-	for (size_t done = 0; done < size; done += step)
+	for (size_t done = 0; done < size; done += FP_MEMORY_STEP)
 	{
 		CHECK_FOR_INTERRUPTS();
-		memset(memory + done, 0, Min(step, size - done));
+		memset(memory + done, 0, Min(FP_MEMORY_STEP, size - done));
 	}
 	return memory;
 }
 
-/* ptr must come from fp_alloc or fp_alloc0 and not be NULL */
-#define fp_realloc(arena, ptr, oldsize, newsize) \
-	fp_huge_pages(repalloc_huge((ptr), (newsize)), (newsize))
+/*
+ * ptr must come from fp_alloc or fp_alloc0 and not be NULL.  What has been
+ * advised to be huge pages is several mappings, which realloc() cannot move:
+ * it would copy them, in small pages and in one go.
+ */
+static inline void *
+fp_realloc(FpArena arena, void *ptr, size_t oldsize, size_t newsize)
+{
+	char *memory;
+
+	if (newsize <= FP_MEMORY_STEP)
+		return repalloc_huge(ptr, newsize);
+	memory = fp_alloc(arena, newsize);
+	oldsize = Min(oldsize, newsize);
+	for (size_t done = 0; done < oldsize; done += FP_MEMORY_STEP)
+	{
+		CHECK_FOR_INTERRUPTS();
+		memcpy(memory + done, (char *) ptr + done,
+			   Min(FP_MEMORY_STEP, oldsize - done));
+	}
+	pfree(ptr);
+	return memory;
+}
 /* ptr must come from this arena; NULL is allowed */
 #define fp_free(arena, ptr) \
 	do                      \

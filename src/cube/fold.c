@@ -308,8 +308,8 @@ fp_folder_finish(FpFolder *folder, const char *stratum_name, FpArena arena)
 	uint64 *fill;
 	uint64	n;
 
-	position = fp_alloc_array(folder->arena, uint32,
-							  folder->builder->cells.ncells + 1);
+	position = fp_alloc0_array(folder->arena, uint32,
+							   folder->builder->cells.ncells + 1);
 	fold->cube = *fp_builder_freeze_cells(folder->builder, arena, position);
 	n = fold->cube.ncells;
 
@@ -368,8 +368,9 @@ fp_folder_finish(FpFolder *folder, const char *stratum_name, FpArena arena)
 		if (parts->dims[d].kind == FP_STRATUM)
 			parts->codes[d] =
 				fp_alloc0_array(arena, uint32, folder->ncells + 1);
-	parts->trials = fp_alloc_array(arena, int64, folder->ncells + 1);
-	parts->failures = fp_alloc_array(arena, int64, folder->ncells + 1);
+	/* zeroed since the cells of a sheet are all over them */
+	parts->trials = fp_alloc0_array(arena, int64, folder->ncells + 1);
+	parts->failures = fp_alloc0_array(arena, int64, folder->ncells + 1);
 	for (Sheet *sheet = folder->first; sheet; sheet = sheet->next)
 	{
 		uint32 *number = parts->codes[parts->ndims - 1];
@@ -378,7 +379,6 @@ fp_folder_finish(FpFolder *folder, const char *stratum_name, FpArena arena)
 		{
 			uint64 at;
 
-			/* the first cube is the one that touches all of the memory */
 			if ((c & 0x3ff) == 0)
 				FP_CHECK_INTERRUPTS();
 			at = fill[position[sheet->cell[c]]]++;

@@ -504,7 +504,8 @@ fp_builder_freeze_cells(FpCubeBuilder *builder, FpArena arena,
 
 	/* sort the cells: as many dimensions at a time as fit into a word */
 	keys = fp_alloc_array(scratch, Key, ncells + 1);
-	spare = fp_alloc_array(scratch, Key, ncells + 1);
+	spare =
+		fp_alloc0_array(scratch, Key, ncells + 1); /* written out of order */
 	for (uint64 c = 0; c < ncells; c++)
 	{
 		if ((c & 0xffff) == 0)
