@@ -18,9 +18,16 @@ async function sound(page, name) {
   const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   assert.ok(wider <= 0, `${name} is ${wider} px wider than the screen`);
   if (page.viewportSize().width < 500) {
-    const cut = await page.evaluate(() => [...document.querySelectorAll(".table:not(.gates)")]
-      .map((e) => e.parentElement).filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => `${e.className} ${e.scrollWidth} > ${e.clientWidth}`));
-    assert.deepEqual(cut, [], `${name}: tables fit without moving them sideways, but for that of the gates`);
+    // also in the widest of the usual fonts, which is all that a bare Debian has
+    for (const font of ["", "DejaVu Sans"]) {
+      const cut = await page.evaluate((wide) => {
+        if (wide) document.documentElement.style.setProperty("--font", wide);
+        return [...document.querySelectorAll(".table:not(.gates)")]
+          .map((e) => e.parentElement).filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => `${e.className} ${e.scrollWidth} > ${e.clientWidth}`);
+      }, font);
+      await page.evaluate(() => document.documentElement.style.removeProperty("--font"));
+      assert.deepEqual(cut, [], `${name}: tables fit in ${font || "the page's font"} without moving them sideways, but for that of the gates`);
+    }
     const broken = await page.evaluate(() => [...document.querySelectorAll(".table .badge")].filter((e) => e.getBoundingClientRect().height > 30).map((e) => e.innerText));
     assert.deepEqual(broken, [], `${name}: badges are not broken into lines`);
     const holes = await page.evaluate(() => [...document.querySelectorAll(".row-figures")].filter((e) => e.lastElementChild && e.getBoundingClientRect().bottom - e.lastElementChild.getBoundingClientRect().bottom > 20).map((e) => e.innerText));
