@@ -90,24 +90,23 @@ run() {
 
 # of numbers on lines: "225 us (220-231)"
 us() { spread <"$1" | awk '{ printf "%.0f us (%.0f-%.0f)", $1, $2, $3 }'; }
+# row WHAT WITH WITHOUT [CONDITION TARGET]: medians of two files beside each other; CONDITION is
+# awk's, over a (with) and b (without)
+row() {
+  local a b target=- verdict=-
+  a=$(spread <"$2" | cut -d' ' -f1)
+  b=$(spread <"$3" | cut -d' ' -f1)
+  [ -z "${4:-}" ] || {
+    target="<= $5"
+    verdict=$(awk -v a="$a" -v b="$b" "BEGIN { print ($4 ? \"ok\" : \"MISSED\") }")
+  }
+  figure "$1" "$(us "$2")" "$(us "$3")" "$(awk -v a="$a" -v b="$b" 'BEGIN { printf "%.2f", a / b }')" "$target" "$verdict"
+}
 # tell WHAT WITH WITHOUT [TIMES MICROSECONDS]: a row of the times and one of the processor
 # times; at most so many times the time, and so many microseconds more
 tell() {
-  local with without target=- verdict=-
-  with=$(spread <"$2.time" | cut -d' ' -f1)
-  without=$(spread <"$3.time" | cut -d' ' -f1)
-  [ -z "${4:-}" ] || {
-    target="<= $4"
-    verdict=$(awk -v a="$with" -v b="$without" -v t="$4" 'BEGIN { print (a <= t * b ? "ok" : "MISSED") }')
-  }
-  figure "$1" "$(us "$2.time")" "$(us "$3.time")" "$(awk -v a="$with" -v b="$without" 'BEGIN { printf "%.2f", a / b }')" "$target" "$verdict"
-  with=$(spread <"$2.cpu" | cut -d' ' -f1)
-  without=$(spread <"$3.cpu" | cut -d' ' -f1)
-  [ -z "${5:-}" ] || {
-    target="<= $5 us more"
-    verdict=$(awk -v a="$with" -v b="$without" -v t="$5" 'BEGIN { print (a - b <= t ? "ok" : "MISSED") }')
-  }
-  figure "$1, processor time" "$(us "$2.cpu")" "$(us "$3.cpu")" "$(awk -v a="$with" -v b="$without" 'BEGIN { printf "%.2f", a / b }')" "$target" "$verdict"
+  row "$1" "$2.time" "$3.time" ${4:+"a <= $4 * b" "$4"}
+  row "$1, processor time" "$2.cpu" "$3.cpu" ${5:+"a - b <= $5" "$5 us more"}
 }
 wanted() { [[ " $parts " == *" $1 "* ]]; }
 
