@@ -115,10 +115,12 @@ $writer->query_safe("SET failpat.refresh_interval = '200ms'");
 $writer->query_safe($insert);
 soon($settled, 'and what the first one commits then is not left for the hour');
 
-# A worker that waits is told to end.
-$writer->query_safe("SET failpat.refresh_interval = '2s'");
+# A worker that waits is told to end.  Its process comes some moments after the commit.
+$writer->query_safe("SET failpat.refresh_interval = '5s'");
 $writer->query_safe($insert);
-my @waiting = workers();
+my @waiting;
+$end = time + 10;
+sleep 0.02 until (@waiting = workers()) || time > $end;
 is(scalar(@waiting), 1, 'a worker waits');
 kill 'TERM', @waiting;
 $end = time + 5;
