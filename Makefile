@@ -98,12 +98,12 @@ check-unit check-regress check-isolation check-pgtap check-tap check-docs check-
 check-serve:
 	@test/tools/check-serve
 
-# KINDS names kinds of test, T a kind of valgrind's and its tests: make valgrind T="server rates"
+# KINDS names kinds of test and tests: make valgrind KINDS="check-unit check-regress:rates"
 coverage:
 	@test/tools/coverage $(KINDS)
 
 valgrind:
-	@test/tools/valgrind $(T)
+	@test/tools/valgrind $(KINDS)
 
 # the whole test on PostgreSQL 15, 17 and 18, as root: make matrix SUITES="trixie forky"
 matrix:
