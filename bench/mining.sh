@@ -160,8 +160,8 @@ grow() { # WHAT TABLE COLUMNS ORDINAL [ARITY]
   local cube build mine cells
   cube="SELECT failure_cube(failed, d, '{$4}') AS cube FROM $2, LATERAL (SELECT $3) d"
   sql "DROP TABLE IF EXISTS grown; SET max_parallel_workers_per_gather = 0; CREATE TABLE grown AS $cube;"
-  build=$(timed 3 "SELECT pg_column_size(cube) FROM ($cube) t;" 'SET max_parallel_workers_per_gather = 0;' | spread)
-  mine=$(timed 3 "SELECT p.* FROM grown, fp_patterns(cube, ${5:-3}) p;" | spread)
+  build=$(timed 5 "SELECT pg_column_size(cube) FROM ($cube) t;" 'SET max_parallel_workers_per_gather = 0;' | spread)
+  mine=$(timed 5 "SELECT p.* FROM grown, fp_patterns(cube, ${5:-3}) p;" | spread)
   cells=$(sql "SELECT count(*) FROM (SELECT FROM $2 GROUP BY $3) g")
   # shellcheck disable=SC2086 # three words each
   figure "growth: $1" "fp_patterns $(ms $mine)" "failure_cube $(ms $build), $cells cells"

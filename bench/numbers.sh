@@ -5,7 +5,8 @@
 # failpat's that of the statement. "differs" is the largest relative difference of
 # any of the numbers; of p-values, of those above 1e-300. Of Clopper and
 # Pearson it is SciPy's: the upper bound of one failure in 812,731 is off by 7e-12 there,
-# here by 4e-16 (arithmetic of 40 digits).
+# here by 4e-16 (arithmetic of 40 digits). So it is with Fisher: of the five pairs that
+# differ most SciPy (1.10) is off by 1e-10 and failpat by 1e-14 at most.
 #
 # Counts are of all sizes: trials up to a million, evenly on a logarithmic scale,
 # rates from none to all.
