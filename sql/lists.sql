@@ -56,7 +56,7 @@ END $$;
 RESET ROLE;
 
 -- the next step, where history is loaded by itself: what has to be called, or that nothing has
-CREATE VIEW judged_later AS SELECT * FROM judged;
+CREATE VIEW judged_later AS SELECT * FROM judged WHERE source_key < 400;
 SELECT fp_attach('later', 'judged_later', refresh => 'manual', history => 'later');
 CALL fp_backfill('later');
 UPDATE fp_sources SET refresh = 'async' WHERE source = 'later';
