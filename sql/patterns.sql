@@ -112,6 +112,7 @@ SELECT count(*) FROM fp_explain('{}'::failure_cube[], '{"lora": "3"}');
 SELECT count(*) FROM pat.cubes, fp_patterns(cube, max_arity => 0);
 \echo :LAST_ERROR_SQLSTATE
 SELECT count(*) FROM pat.cubes, fp_patterns(cube, max_arity => 7);
+SELECT count(*) FROM pat.cubes, fp_patterns(cube, max_arity => 2147483647);
 SELECT count(*) FROM pat.cubes, fp_patterns(cube, alpha => 1.5);
 SELECT count(*) FROM pat.cubes, fp_patterns(cube, alpha => 'NaN');
 SELECT count(*) FROM pat.cubes, fp_patterns(cube, min_trials => 0);

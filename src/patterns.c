@@ -152,6 +152,7 @@ failpat_mine_options(FunctionCallInfo fcinfo, int first, const FpCube *cube,
 	options->memory_limit = (size_t) failpat_memory_limit * 1024;
 	options->memory_limit -=
 		Min(options->memory_limit - 1, fp_cube_bytes(cube));
+	fp_mine_check_options(cube, options);
 }
 
 /* conditions as everywhere in failpat: {"lora": ["3", "7"], ...} */
@@ -388,7 +389,8 @@ show_progress(void *arg, double done)
 /*
  * Says beforehand that there is a lot to count: each subset of dimensions
  * looks at each cell, once for each member of a set and for each pair of
- * them, unless its values turn out to be too rare.
+ * them, unless its values turn out to be too rare. The arity has been
+ * checked, as it is the length of an array here.
  */
 static void
 warn_of_work(const FpCube *cube, int max_arity)

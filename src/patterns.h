@@ -20,7 +20,7 @@
 /*
  * Options from six arguments of an SQL function, the first of them number
  * "first": max_arity, alpha, min_trials, min_risk_ratio, direction, check.  A
- * NULL means the default.
+ * NULL means the default; one that is out of range is an error.
  */
 extern void failpat_mine_options(FunctionCallInfo fcinfo, int first,
 								 const FpCube *cube, FpMineOptions *options);

@@ -38,8 +38,8 @@ fp_mine_defaults(FpMineOptions *options)
 }
 
 /* written so that NaN fails too */
-static void
-check_options(const FpCube *cube, const FpMineOptions *options)
+void
+fp_mine_check_options(const FpCube *cube, const FpMineOptions *options)
 {
 	if (options->max_arity < 1 || options->max_arity > FP_MAX_ARITY)
 		fp_error(FP_ERR_DATA, NULL, NULL,
@@ -297,7 +297,7 @@ fp_run(const FpCube *cube, const FpFold *fold, bool may_fold,
 	FpTally		*tally;
 	FpScreen	*screen;
 
-	check_options(cube, options);
+	fp_mine_check_options(cube, options);
 	memset(run, 0, sizeof(FpRun));
 	fails = fp_failures_of(cube, options->check, arena);
 	for (uint64 c = 0; c < cube->ncells; c++)
@@ -422,7 +422,7 @@ mine_all(const FpCube *cube, const FpFold *fold, const FpMineOptions *options,
 	FpArena		  scratch;
 	int64		  ntests = 0;
 
-	check_options(cube, options);
+	fp_mine_check_options(cube, options);
 	result->norders = options->max_arity;
 	if (options->check == FP_EACH_CHECK)
 		for (uint32 c = 0; c < cube->nchecks; c++)

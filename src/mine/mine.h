@@ -254,6 +254,13 @@ extern const int64 *fp_failures_of(const FpCube *cube, int check,
 extern void fp_mine_defaults(FpMineOptions *options);
 
 /*
+ * An error (FP_ERR_DATA) where an option is out of its range, or the cube has
+ * no such check.  Whoever counts by an option's value calls it first.
+ */
+extern void fp_mine_check_options(const FpCube		  *cube,
+								  const FpMineOptions *options);
+
+/*
  * Mines a cube.
  *
  * The result and all that it points to are allocated in arena; working memory

@@ -60,7 +60,7 @@ CREATE FUNCTION samples(type regtype) RETURNS text[] LANGUAGE sql AS $$
         WHEN 'record' THEN ARRAY['ROW()', 'ROW(1, NULL, ''x''::text)', 'ROW(''NaN''::float8, ARRAY[1, 2])']
         WHEN 'cstring' THEN ARRAY['''''::cstring', '''{}''::cstring', '''x''::cstring']
         WHEN 'failure_cube' THEN ARRAY['(SELECT cube FROM cubes)', '(SELECT failure_cube(true, ''{}''::jsonb) FROM generate_series(1, 3))', '(SELECT failure_cube(true, ''{"lora": "1"}''::jsonb) FROM generate_series(1, 3))']
-        WHEN 'failure_cube[]' THEN ARRAY['''{}''::failure_cube[]', 'ARRAY[NULL]::failure_cube[]', 'ARRAY(SELECT cube FROM cubes, generate_series(1, 3))', 'ARRAY[[NULL, NULL]]::failure_cube[]']
+        WHEN 'failure_cube[]' THEN ARRAY['ARRAY(SELECT cube FROM cubes, generate_series(1, 3))', '''{}''::failure_cube[]', 'ARRAY[NULL]::failure_cube[]', 'ARRAY[[NULL, NULL]]::failure_cube[]']
         WHEN 'fp_value' THEN ARRAY['''x''::fp_value', '''''::fp_value', '7::fp_value']
         WHEN 'fp_value[]' THEN ARRAY['''{}''::fp_value[]', '''{NULL,x}''::fp_value[]']
         WHEN 'anyelement' THEN ARRAY['1', '''x''::text', 'ARRAY[1]']
@@ -84,14 +84,19 @@ WITH own AS (
       -- what ends or starts work in other backends is tested elsewhere
       AND p.proname !~ '_(in|out|recv|send)$'
 ), tries AS (
-    SELECT o.*, s.seed FROM own o CROSS JOIN generate_series(1, ceil(40 * :share)::int) s (seed)
+    SELECT o.*, s.seed, NULL::int AS varied, NULL::int AS sample FROM own o CROSS JOIN generate_series(1, ceil(40 * :share)::int) s (seed)
+    UNION ALL
+    -- of what takes a cube, one argument at a time: a real cube, else NULL
+    SELECT o.*, 1000 + i * 100 + v, i, v
+    FROM own o CROSS JOIN LATERAL generate_series(1, o.n) i CROSS JOIN LATERAL generate_series(1, array_length(samples(o.types[i - 1]::regtype), 1)) v
+    WHERE o.types && ARRAY['failure_cube'::regtype, 'failure_cube[]'::regtype]::oid[] AND NOT o.types[i - 1]::regtype::text ~ '^failure_cube'
 )
 SELECT t.oid, t.proname, t.prokind, t.seed, (
         SELECT string_agg(CASE
             WHEN a.i <= t.n AND array_length(samples(t.types[a.i - 1]::regtype), 1) IS NOT NULL
-            -- the first rounds change one argument at a time, which else are NULL
-            THEN (samples(t.types[a.i - 1]::regtype))[1 + (hashint8extended(a.i, t.seed * 7919 + hashtext(t.proname)) & 2147483647)
-                                                         % array_length(samples(t.types[a.i - 1]::regtype), 1)]
+            THEN (samples(t.types[a.i - 1]::regtype))[CASE WHEN a.i = t.varied THEN t.sample WHEN t.varied IS NOT NULL
+                     THEN CASE WHEN t.types[a.i - 1]::regtype::text ~ '^failure_cube' THEN 2 ELSE 1 END ELSE 1 + (hashint8extended(a.i, t.seed * 7919 + hashtext(t.proname)) & 2147483647)
+                                                         % array_length(samples(t.types[a.i - 1]::regtype), 1) END]
                  || CASE WHEN t.types[a.i - 1]::regtype::text IN ('anyelement', 'anyarray', 'record', 'cstring', 'anycompatible') THEN ''
                          ELSE '::' || t.types[a.i - 1]::regtype END
             END, ', ' ORDER BY a.i)
