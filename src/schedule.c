@@ -47,6 +47,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -454,7 +455,7 @@ known_source(Oid schema, const char *source)
 	bool   found;
 
 	if (!async || failpat_quiet || failpat_is_worker || IsBinaryUpgrade ||
-		!IsUnderPostmaster || !have_jobs())
+		!IsUnderPostmaster || RecoveryInProgress() || !have_jobs())
 		return NULL;
 	if (known == NULL)
 	{

@@ -177,7 +177,9 @@ for my $query (
 {
 	is($standby->safe_psql('postgres', $query), $node->safe_psql('postgres', $query), "on a standby: $query");
 }
-is($standby->safe_psql('postgres', "SELECT worker || ' ' || (worker_since IS NULL) FROM fp_status()"), 'idle true', 'no worker on a standby');
+# a worker that waits for the end of recovery would keep its slot until then
+is($standby->safe_psql('postgres', 'SELECT fp_refresh_soon()'), 'f', 'a standby says that no worker can be started');
+is($standby->safe_psql('postgres', "SELECT worker || ' ' || (worker_since IS NULL) FROM fp_status()"), 'idle true', 'and none is');
 my $log = slurp_file($standby->logfile);
 unlike($log, qr/failpat/, 'nor a word of one in its log') or diag($log);
 $node->stop('immediate');
