@@ -196,7 +196,12 @@ SELECT fp_attach('parts', 'judged', history => 'later');
 SELECT fp_detach('parts', forget => true);
 GRANT SELECT ON parts TO fp_test_owner;
 GRANT USAGE, CREATE ON SCHEMA cap TO fp_test_owner;
+-- and a schema of failpat's that others may create in
+GRANT CREATE ON SCHEMA failpat TO fp_test_owner, PUBLIC;
 ALTER VIEW judged OWNER TO fp_test_owner;
+SELECT fp_attach('parts', 'judged', history => 'later');
+REVOKE CREATE ON SCHEMA failpat FROM PUBLIC, fp_test_owner;
+SELECT fp_detach('parts', forget => true);
 SELECT fp_attach('parts', 'judged', history => 'later');
 SELECT fp_detach('parts', forget => true);
 RESET search_path;

@@ -242,7 +242,7 @@ failpat_window_read(FailpatWindow *window)
 		window,
 		psprintf(
 			"SELECT w.number::pg_catalog.int4, NOT "
-			"pg_catalog.array_remove(k.dims, '') <@ ARRAY("
+			"pg_catalog.array_remove(k.dims, '') OPERATOR(pg_catalog.<@) ARRAY("
 			"SELECT d.name FROM %s.fp_dimensions d WHERE d.source = $1), "
 			"k.conditions, k.trials, k.failures, k.dims, k.clusters, "
 			"k.squares, k.shares, k.jobs, coalesce(k.shared, '') "

@@ -450,6 +450,18 @@ BEGIN
                   HINT = format('ALTER VIEW %s OWNER TO %I;', fp_attach.observations, given.owner);
     END IF;
 
+    -- Who may create beside our functions could have them call something else.
+    SELECT string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END, ', ') AS names
+    INTO given
+    FROM pg_namespace n CROSS JOIN aclexplode(n.nspacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+    WHERE n.nspname = home AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner AND r.rolsuper IS NOT TRUE
+      AND a.grantee <> (SELECT c.relowner FROM pg_class c WHERE c.oid = 'fp_sources'::regclass);
+    IF given.names IS NOT NULL THEN
+        RAISE WARNING 'failpat is in schema %, in which others may create objects: %', quote_ident(home), given.names
+            USING DETAIL = 'A function or an operator of theirs can fit a call of failpat''s better than the one that is meant, and run with the rights of whoever calls failpat.',
+                  HINT = format('REVOKE CREATE ON SCHEMA %I FROM %s;', home, given.names);
+    END IF;
+
     INSERT INTO fp_sources AS s (source, observations, refresh, capture, look_back, bucket, bucket_zone, window_length)
     VALUES (fp_attach.source, fp_attach.observations, fp_attach.refresh, fp_attach.capture, fp_attach.look_back,
             fp_attach.bucket, fp_attach.bucket_zone, fp_attach.window_length)

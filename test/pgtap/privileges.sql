@@ -14,7 +14,7 @@ GRANT USAGE ON SCHEMA tap, fp TO tap_platform, tap_nobody;
 CREATE SCHEMA plat AUTHORIZATION tap_platform;
 
 SET search_path = public, tap;
-SELECT plan(7);
+SELECT plan(8);
 
 -- A type whose casts tell, by a sequence, that somebody else called them.
 SET ROLE tap_platform;
@@ -38,7 +38,7 @@ INSERT INTO workflows VALUES (1, 'one'), (2, 'two');
 CREATE TABLE workflow_versions (workflow_id bigint, version integer, mood sly);
 CREATE TABLE scores (id bigint PRIMARY KEY, workflow bigint, failed boolean);
 CREATE VIEW seen AS
-    SELECT id AS source_key, id AS obs_key, now() AS observed_at, failed,
+    SELECT id AS source_key, id AS obs_key, now() - id % 7 * interval '1 day' AS observed_at, failed,
            '{}'::text[] AS failed_checks, workflow FROM scores;
 INSERT INTO workflow_versions VALUES (1, 1, 'one');
 INSERT INTO scores SELECT i, 1 + i % 2, i % 2 = 0 OR i % 10 = 1 FROM generate_series(1, 400) i;
@@ -77,6 +77,23 @@ INSERT INTO plat.scores VALUES (1000, 1, true);
 RESET ROLE;
 SELECT is((SELECT failed FROM fp.fp_observations WHERE obs_key = '1000'), true,
           'and who may insert scores is captured without any right on fp_capture');
+
+-- An operator in failpat's schema fits the statements in C better than the
+-- server's own, which is for arrays of any type.
+GRANT CREATE ON SCHEMA fp TO tap_platform;
+SET ROLE tap_platform;
+CREATE FUNCTION plat.sly_in(text[], text[]) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_user <> 'tap_platform' THEN PERFORM nextval('plat.called'); END IF;
+    RETURN NOT EXISTS (SELECT unnest($1) EXCEPT SELECT unnest($2));
+END $$;
+CREATE OPERATOR fp.<@ (FUNCTION = plat.sly_in, LEFTARG = text[], RIGHTARG = text[]);
+RESET ROLE;
+INSERT INTO plat.scores SELECT 7 * i, 1 + i % 2, i % 3 = 0 FROM generate_series(2001, 2100) i;
+CALL fp.fp_refresh('s');
+SELECT is((SELECT is_called FROM plat.called), false,
+          'no refresh takes an operator of the same name for the server''s');
+DROP OPERATOR fp.<@ (text[], text[]);
 
 SELECT * FROM finish();
 DROP EXTENSION failpat CASCADE;
