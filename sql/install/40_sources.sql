@@ -315,7 +315,7 @@ COMMENT ON FUNCTION fp_view_tables(regclass) IS 'what a view reads, directly or 
 
 CREATE FUNCTION fp_next_step(source text)
     RETURNS text
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE
     SET search_path FROM CURRENT
 AS $fn$
 DECLARE

@@ -52,7 +52,7 @@ CREATE AGGREGATE fp_row_index(observed_at timestamptz, failed boolean, failed_ch
     SFUNC = fp_row_index_accum,
     STYPE = internal,
     FINALFUNC = fp_row_index_final,
-    FINALFUNC_MODIFY = READ_ONLY
+    FINALFUNC_MODIFY = READ_ONLY, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE fp_row_index(timestamptz, boolean, text[], jsonb, text[]) IS
     'where in time the observations of each value are, as fp_cubes.rows has it; NULL where that would not fit into failpat.memory_limit';

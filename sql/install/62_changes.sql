@@ -348,7 +348,7 @@ CREATE AGGREGATE fp_merge_steps(period integer, cube failure_cube, filter jsonb,
     SFUNC = fp_merge_steps_accum,
     STYPE = internal,
     FINALFUNC = fp_merge_steps_final,
-    FINALFUNC_MODIFY = READ_ONLY
+    FINALFUNC_MODIFY = READ_ONLY, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE fp_merge_steps(integer, failure_cube, jsonb, text, jsonb[], integer[], double precision[], double precision) IS
     'which of several changes the others explain, from the cubes of the periods between them: the number of the one that explains most of it, NULL for one of its own, 0 for chance';

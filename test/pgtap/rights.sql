@@ -54,11 +54,59 @@ SELECT is((SELECT string_agg(DISTINCT proname::text, ' ' ORDER BY proname::text)
           'fp_check_combo fp_check_combos fp_predict fp_retry_advice', 'of those with the rights of our owner it may ask for alerts and expectations');
 SELECT is((SELECT string_agg(proc, ', ') FROM ours WHERE proparallel = 's' AND (provolatile = 'v' OR prosrc ~ 'EXCEPTION\s+WHEN')), NULL,
           'what is parallel safe neither writes nor begins subtransactions');
-SELECT is((SELECT string_agg(proc, ', ') FROM ours WHERE provolatile = 'i' AND prosrc ~ '(now|clock_timestamp|statement_timestamp|current_setting)\('), NULL,
-          'what is immutable looks at no clock and no setting');
-SELECT is((SELECT string_agg(proc, ', ') FROM ours WHERE 'internal'::regtype = ANY (proargtypes) AND NOT proisstrict AND lanname = 'c'
-           AND NOT EXISTS (SELECT FROM pg_aggregate a WHERE ours.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn))
-           AND proname NOT LIKE '%support'), NULL, 'what takes internal belongs to an aggregate');
+-- What a function calls: of a body in SQL as it was parsed (pg_depend knows nothing of the server's own functions),
+-- of one in PL/pgSQL whatever has such a name; what an aggregate calls, for each of its callers.
+CREATE TEMP VIEW calls AS
+WITH direct AS (
+    SELECT o.oid AS caller, m[1]::oid AS callee FROM ours o, regexp_matches(o.prosqlbody::text, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') m
+    UNION
+    SELECT o.oid, p.oprcode FROM ours o, regexp_matches(o.prosqlbody::text, ':opno (\d+)', 'g') m JOIN pg_operator p ON p.oid = m[1]::oid
+    UNION
+    SELECT o.oid, q.oid FROM ours o, regexp_matches(regexp_replace(o.prosrc, '--[^\n]*', '', 'g'), '\m(\w+)\s*\(', 'g') m
+    JOIN pg_proc q ON q.proname = m[1] AND q.pronamespace IN ('fp'::regnamespace, 'pg_catalog'::regnamespace) WHERE o.lanname = 'plpgsql')
+SELECT caller, callee FROM direct
+UNION
+SELECT d.caller, f FROM direct d JOIN pg_aggregate a ON a.aggfnoid = d.callee, unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn]) f WHERE f <> 0;
+SELECT cmp_ok((SELECT count(DISTINCT o.oid) FROM calls c JOIN ours o ON o.oid = c.caller WHERE o.provolatile = 'i'), '>=', 12::bigint,
+              'what immutable functions call is known');
+SELECT is((SELECT string_agg(proc, ', ') FROM ours
+           WHERE provolatile = 'i' AND lanname NOT IN ('c', 'internal') AND oid NOT IN (SELECT caller FROM calls)), NULL, 'of each of them');
+-- extract: an epoch is the same in any time zone; the others are labelled so because the text of a value may be, and
+-- are given text, numbers and jsonb (json: whatever makes that, aggregates too).
+SELECT is((SELECT string_agg(DISTINCT o.proname || ': ' || n.name, ', ' ORDER BY o.proname || ': ' || n.name)
+           FROM calls c JOIN ours o ON o.oid = c.caller JOIN pg_proc q ON q.oid = c.callee
+           CROSS JOIN LATERAL (SELECT CASE WHEN q.proname ~ '^(to_)?jsonb?_?' THEN 'json' ELSE q.proname END AS name) n
+           WHERE o.provolatile = 'i' AND q.provolatile <> 'i'),
+          'fp_bucket_number: extract, fp_check_effectiveness: format, fp_effect: format, fp_event_weight: json, fp_fail_thresholds: json, '
+          'fp_instead: json, fp_pattern_identity: json, fp_rate_text: anytextcat, fp_rate_text: textanycat',
+          'what is immutable calls nothing that is not, but for these');
+-- CURRENT_DATE and the like are no functions; nor is a cast by way of text (here of digits to a bigint), which may
+-- depend on DateStyle; nor is a table that is read.
+SELECT is((SELECT string_agg(DISTINCT proname || ': ' || m[1], ', ' ORDER BY proname || ': ' || m[1])
+           FROM ours, regexp_matches(coalesce(prosqlbody::text, prosrc),
+                                     '(SQLVALUEFUNCTION|CURRENT_\w+|LOCALTIME\w*|COERCEVIAIO|ARRAYCOERCEEXPR|:relid [1-9]\d*)', 'g') m
+           WHERE provolatile = 'i'), 'fp_condition_id: COERCEVIAIO', 'and looks at no clock, no setting and no table');
+SELECT is((SELECT string_agg(DISTINCT o.proname || ': ' || q.proname, ', ' ORDER BY o.proname || ': ' || q.proname)
+           FROM calls c JOIN ours o ON o.oid = c.caller JOIN pg_proc q ON q.oid = c.callee WHERE o.proparallel = 's' AND q.proparallel <> 's'),
+          NULL, 'what is parallel safe calls nothing that is not');
+-- internal: a state of an aggregate, but for the binary input of a type. SQL has no value of that type to give, not
+-- even a NULL.
+SELECT is((SELECT string_agg(proname || CASE WHEN oid IN (SELECT typreceive FROM pg_type) THEN ': input of a type'
+                                             WHEN EXISTS (SELECT FROM pg_aggregate a WHERE p.oid IN (a.aggtransfn, a.aggfinalfn)) THEN ': aggregate'
+                                             ELSE ': ?' END, ', ' ORDER BY proname)
+           FROM ours p WHERE 'internal'::regtype = ANY (proargtypes) OR prorettype = 'internal'::regtype),
+          'failure_cube_recv: input of a type, fp_merge_steps_accum: aggregate, fp_merge_steps_final: aggregate, '
+          'fp_row_index_accum: aggregate, fp_row_index_final: aggregate', 'what takes or gives internal belongs to an aggregate, or reads a type');
+SELECT is((SELECT string_agg(proc, ', ') FROM ours WHERE prorettype = 'internal'::regtype AND NOT 'internal'::regtype = ANY (proargtypes)), NULL,
+          'none makes internal of something else');
+SELECT throws_ok(format('SELECT fp.%s(%s)', proname,
+                        (SELECT string_agg('NULL' || CASE WHEN t <> 'internal'::regtype THEN '::' || format_type(t, NULL) ELSE '' END, ', ' ORDER BY n)
+                         FROM unnest(proargtypes::oid[]) WITH ORDINALITY AS a (t, n))), '42883', NULL, proname || ' is not callable by SQL')
+FROM ours WHERE 'internal'::regtype = ANY (proargtypes) ORDER BY proname;
+-- The planner.
+SELECT is((SELECT string_agg(proc, ', ') FROM ours WHERE prosupport <> 0), NULL, 'no function has a support function for the planner');
+SELECT is((SELECT string_agg(format('%s %s %s', oprname, oprrest, oprjoin), ', ' ORDER BY oprname) FROM pg_operator
+           WHERE oprnamespace = 'fp'::regnamespace), '<> neqsel neqjoinsel, = eqsel eqjoinsel', 'what our operators select the server estimates itself');
 SELECT is((SELECT string_agg(c.relname::text, ' ' ORDER BY c.relname::text) FROM pg_class c
            WHERE c.relnamespace = 'fp'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'S')
              AND has_table_privilege('public', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')), NULL,
