@@ -532,6 +532,19 @@ failpat_want_refresh(Oid schema, const char *source, Oid owner)
 	(void) want(schema, source, owner);
 }
 
+/* Whether there is a place for one more job.  Under the lock. */
+static bool
+has_place(void)
+{
+	for (int i = 0; i < NJOBS; i++)
+	{
+		if (!OidIsValid(shared->jobs[i].database) ||
+			shared->jobs[i].state == JOB_IDLE)
+			return true;
+	}
+	return false;
+}
+
 /* fp_ask_worker(source text) */
 Datum
 failpat_ask_worker(PG_FUNCTION_ARGS)
@@ -577,6 +590,15 @@ failpat_worker_state(PG_FUNCTION_ARGS)
 		if (at != NULL)
 		{
 			job = *at;
+			found = true;
+		}
+		else if (!has_place())
+		{
+			/* it may come between two looks, so nobody keeps it */
+			memset(&job, 0, sizeof(job));
+			set_state(&job, JOB_IDLE, 0);
+			set_error(&job, "workers are at as many other sources of this "
+							"server as can be kept track of");
 			found = true;
 		}
 		LWLockRelease(&shared->lock);
