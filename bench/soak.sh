@@ -106,7 +106,7 @@ held() {
     }
     END {print median(t * 5 / 6, t), median(t / 6, t / 3)}' "$work/memory"
 }
-workers=$(sql "SELECT count(*) FROM fp_status() WHERE last_refresh > now() - interval '15 seconds';")
+read -r ago took <<<"$(sql "SELECT round(extract(epoch FROM now() - last_refresh)) || ' ' || round(refresh_ms) FROM fp_status();")"
 told=$(sql "SELECT count(*) FROM fp_status() WHERE error IS NOT NULL OR worker_error IS NOT NULL;")
 # whatever a worker is at, this one comes after it
 for _ in $(seq 60); do
@@ -161,7 +161,7 @@ must "cubes that are not, to the byte, what counting the observations again give
 figure "patterns found by mining all cells" "$found" - - '>= 1' "$([ "$found" -ge 1 ] && echo ok || echo WRONG)"
 must "... that mining step by step has not, or not the same, or has besides" "$differ" 0
 must "... of which are listed, with the same counts" "$listed" "$found"
-must "sources refreshed by a worker within the last 15 s" "$workers" 1
+figure "a worker's last refresh: how long it took, how long ago it ended" "$took ms, $ago s" - - "<= 15 s" "$([ "$ago" -le 15 ] && echo ok || echo MISSED)"
 must "errors that fp_status tells" "$told" 0
 memory() { # WHAT KIND
   local late early

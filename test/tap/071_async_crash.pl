@@ -1,7 +1,12 @@
-# Processes are killed while they write and refresh, and a standby takes over:
-# nothing is lost that was committed, and refresh goes on by itself.
+# Processes are killed while they write and refresh, and a standby takes over
+# from a primary that is being written to: nothing is lost that was committed,
+# and refresh goes on by itself.
 #
 # FAILPAT_CRASH_ROUNDS: how many are killed (default 6)
+#
+# Gates, advisory locks that are looked at in the source view and in triggers on
+# tables that a refresh writes, hold a process in mid-capture or mid-refresh, so
+# that it is there when it, or the postmaster, is killed.
 use strict;
 use warnings;
 
@@ -23,18 +28,37 @@ $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION failpat;
 CREATE TABLE runs (id bigserial PRIMARY KEY, at timestamptz DEFAULT now(), tool text, alloys text[]);
-CREATE TABLE checks (run bigint REFERENCES runs ON DELETE CASCADE, name text, ok boolean);
+CREATE TABLE checks (run bigint REFERENCES runs ON DELETE CASCADE, name text, ok boolean, id bigserial);
 CREATE INDEX ON checks (run);
+-- stays while somebody holds the lock
+CREATE FUNCTION gate(lock int) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    WHILE NOT pg_try_advisory_lock_shared(lock) LOOP
+        PERFORM pg_sleep(0.002);
+    END LOOP;
+    PERFORM pg_advisory_unlock_shared(lock);
+    RETURN true;
+END $$;
 CREATE VIEW judged AS SELECT r.id AS source_key, r.id AS obs_key, r.at AS observed_at, bool_or(NOT c.ok) AS failed,
     array_agg(c.name) FILTER (WHERE NOT c.ok) AS failed_checks, r.tool, r.alloys
-FROM runs r JOIN checks c ON c.run = r.id GROUP BY r.id;
+FROM runs r JOIN checks c ON c.run = r.id WHERE (SELECT gate(1)) GROUP BY r.id;
 SELECT fp_attach('runs', 'judged', '{"public.checks": "run"}', bucket => '1 hour');
 INSERT INTO runs (at, tool, alloys) SELECT now() - i % 30 * interval '1 hour', 'x' || i % 7, ARRAY['a' || i % 3, 'b' || i % 5] FROM generate_series(1, 20000) i;
--- waits for a worker that refreshes
-CREATE FUNCTION worker(OUT pid int) LANGUAGE plpgsql AS $$
+CREATE FUNCTION gate_of_table() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    FOR i IN 1 .. 1000 LOOP
-        SELECT a.pid INTO pid FROM pg_stat_activity a WHERE a.backend_type = 'failpat refresh' AND a.state = 'active';
+    PERFORM public.gate(TG_ARGV[0]::int);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER gate BEFORE INSERT OR UPDATE ON fp_cubes FOR EACH ROW EXECUTE FUNCTION gate_of_table(2);
+CREATE TRIGGER gate BEFORE INSERT OR UPDATE ON failure_patterns FOR EACH ROW EXECUTE FUNCTION gate_of_table(3);
+-- waits for a process at work: one that a gate holds, or any
+CREATE FUNCTION at_work(kind text, held boolean, OUT pid int) LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1 .. 5000 LOOP
+        SELECT a.pid INTO pid FROM pg_stat_activity a
+        WHERE a.backend_type = kind AND a.state = 'active' AND (kind <> 'client backend' OR a.query LIKE 'INSERT INTO checks%')
+            AND (NOT held OR a.wait_event = 'PgSleep')
+        ORDER BY random() LIMIT 1;
         EXIT WHEN FOUND;
         PERFORM pg_stat_clear_snapshot(), pg_sleep(0.002);
     END LOOP;
@@ -71,8 +95,9 @@ sub complete
 	my ($node, $what) = @_;
 	is($node->safe_psql('postgres', <<'SQL'), '0', "observations are what was committed$what");
 SELECT count(*) FROM judged j FULL JOIN fp_observations o ON o.obs_key = j.obs_key::text
-WHERE j.failed IS DISTINCT FROM o.failed OR cardinality(o.failed_checks) IS DISTINCT FROM
-    (SELECT count(DISTINCT x) FROM unnest(j.failed_checks) x)
+WHERE j.failed IS DISTINCT FROM o.failed OR j.source_key::text IS DISTINCT FROM o.source_key OR j.observed_at IS DISTINCT FROM o.observed_at
+    OR o.failed_checks IS DISTINCT FROM ARRAY(SELECT DISTINCT x COLLATE "C" FROM unnest(j.failed_checks) x ORDER BY 1)
+    OR o.dims IS DISTINCT FROM jsonb_build_object('tool', j.tool, 'alloys', j.alloys)
 SQL
 	is($node->safe_psql('postgres', <<'SQL'), '0', "cubes are what counting the observations again gives$what");
 WITH again AS (
@@ -82,6 +107,18 @@ WITH again AS (
 SELECT count(*) FROM again a FULL JOIN fp_cubes c USING (bucket)
 WHERE a.n IS DISTINCT FROM c.observations OR a.cube::text IS DISTINCT FROM c.cube::text
 SQL
+	# as refresh mines, from sums and counts that are kept, and from all cells
+	is($node->safe_psql('postgres', <<'SQL'), 't 0 0', "patterns, found step by step, are those of all cells, and listed$what");
+WITH given AS (SELECT s.*, array_agg(c.bucket ORDER BY c.bucket) AS buckets, array_agg(c.cube ORDER BY c.bucket) AS cubes
+               FROM fp_sources s JOIN fp_cubes c USING (source) GROUP BY s.source),
+    x AS (SELECT m AS found, m.pattern_key FROM given g, fp_mine_window(g.source, g.buckets, g.max_arity, g.alpha, g.min_trials, g.min_risk_ratio) m),
+    y AS (SELECT m AS found, m.* FROM given g, fp_patterns(g.cubes, g.max_arity, g.alpha, g.min_trials, g.min_risk_ratio) m)
+SELECT concat_ws(' ', (SELECT count(*) > 0 FROM y),
+    (SELECT count(*) FROM x FULL JOIN y USING (pattern_key) WHERE x.found IS DISTINCT FROM y.found),
+    (SELECT count(*) FROM y WHERE NOT EXISTS (
+        SELECT FROM failure_patterns f
+        WHERE f.conditions = y.conditions AND f.status <> 'inactive' AND (f.failure_count, f.total_count) = (y.failures, y.trials))))
+SQL
 	return;
 }
 
@@ -89,31 +126,49 @@ my $settled = <<'SQL';
 SELECT dirty_buckets = 0 AND pending_keys = 0 AND worker = 'idle' AND error IS NULL FROM fp_status()
 SQL
 
+# Four clients that write until they are stopped, or their server.
+sub writers
+{
+	my ($node, $out) = @_;
+	return IPC::Run::start([ 'pgbench', '-n', '-c', '4', '-j', '2', '-T', '60', '-h', $node->host, '-p', $node->port,
+			'-f', $script, 'postgres' ], '>', $out, '2>', $out);
+}
+
+# What is killed, and when: in mid-capture or in mid-refresh, held there, or at
+# any moment. The first five are each of which some are wanted.
+my @strikes = (
+	[ 'backend', 'capture' ], [ 'worker', 'refresh' ], [ 'postmaster', 'capture' ], [ 'postmaster', 'refresh' ],
+	[ 'terminated', 'refresh' ], [ 'backend', 'any' ], [ 'worker', 'any' ], [ 'postmaster', 'any' ]);
 my %killed;
+my ($refreshes, $interrupted) = (0, 0);
 for my $round (1 .. $rounds)
 {
 	my $out = '';
-	my $writers = IPC::Run::start([ 'pgbench', '-n', '-c', '4', '-j', '2', '-T', '4', '-h', $node->host, '-p', $node->port,
-			'-f', $script, 'postgres' ], '>', \$out, '2>', \$out);
-	my $what = (qw(worker backend postmaster terminated))[ $round % 4 ];
-	my $pid;
+	my ($what, $moment) = @{ $strikes[($round - 1) % @strikes] };
+	my $running = writers($node, \$out);
+	my $held = $moment eq 'any' ? 'false' : 'true';
+	my $kind = $what eq 'backend' || $moment eq 'capture' ? 'client backend' : 'failpat refresh';
+	my $commands = '';
 
-	sleep rand(0.5) + 0.2;
+	sleep rand(0.5) + 0.3;
+	# the one who kills holds the gate until it is done
+	my $gate = $moment eq 'capture' ? 1 : $moment eq 'refresh' ? 2 + $refreshes++ % 2 : 0;
+	$commands .= "SELECT pg_advisory_lock($gate) \\g /dev/null\n" if $moment ne 'any';
+	$commands .= "SELECT at_work('$kind', $held) AS pid \\gset\n\\setenv VICTIM :pid\n" if $what ne 'postmaster' || $moment ne 'any';
 	if ($what eq 'postmaster')
 	{
-		$pid = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+		my $pid = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+
+		$commands .= ($moment eq 'any' ? '\\! ' : '\\! test -n "$VICTIM" && ') . "kill -KILL $pid && echo killed\n";
 	}
 	else
 	{
-		(undef, $pid) = $node->psql('postgres', $what eq 'backend'
-			? "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND query LIKE 'INSERT INTO checks%' ORDER BY random() LIMIT 1"
-			: 'SELECT worker()');
+		$commands .= '\\! kill -' . ($what eq 'terminated' ? 'TERM' : 'KILL') . " \"\$VICTIM\" && echo killed\n";
 	}
-	if ($pid && $pid =~ /^\d+$/)
-	{
-		kill($what eq 'terminated' ? 'TERM' : 'KILL', $pid) and $killed{$what}++;
-	}
-	$writers->finish;
+	my (undef, $answer) = $node->psql('postgres', $commands);
+	$killed{"$what $moment"}++ if ($answer // '') =~ /^killed$/m;
+	sleep 0.3;
+	$running->kill_kill(grace => 5);
 	if ($what eq 'postmaster')
 	{
 		# its children leave by themselves
@@ -126,9 +181,19 @@ for my $round (1 .. $rounds)
 		$node->_update_pid(1);
 	}
 	$node->poll_query_until('postgres', 'SELECT true') or BAIL_OUT('the server does not come back');
+	# nobody writes, so nobody has gone on
+	$interrupted++ if $what ne 'terminated' && $moment eq 'refresh' &&
+		$node->safe_psql('postgres', 'SELECT refresh_step IS NOT NULL FROM fp_source_state') eq 't';
 }
+my $kills = 0;
+$kills += $_ for values %killed;
 note(join ', ', map { "$_ $killed{$_}" } sort keys %killed);
-is(join(' ', sort keys %killed), 'backend postmaster terminated worker', 'each kind was killed') if $rounds >= 4;
+is($kills, $rounds, 'each round has killed what it was to kill');
+for my $strike (@strikes[0 .. 4])
+{
+	cmp_ok($killed{"@$strike"} // 0, '>=', int($rounds / @strikes) || 1, "of which some: @$strike") if $rounds >= 5;
+}
+cmp_ok($interrupted, '>=', 1, "a refresh stood where it was interrupted ($interrupted did)") if $rounds >= 5;
 $node->safe_psql('postgres', "INSERT INTO checks VALUES (1, 'last', true)");
 soon($node, $settled, 'after all that, a commit brings everything up to date');
 complete($node, '');
@@ -182,9 +247,27 @@ is($standby->safe_psql('postgres', 'SELECT fp_refresh_soon()'), 'f', 'a standby 
 is($standby->safe_psql('postgres', "SELECT worker || ' ' || (worker_since IS NULL) FROM fp_status()"), 'idle true', 'and none is');
 my $log = slurp_file($standby->logfile);
 unlike($log, qr/failpat/, 'nor a word of one in its log') or diag($log);
-$node->stop('immediate');
+# The standby takes over while the primary is being written to. What was there
+# and had been replayed is kept in a table.
+my $out1 = '';
+my $running = writers($node, \$out1);
+sleep 1;
+$node->safe_psql('postgres', 'CREATE TABLE committed AS SELECT id FROM checks');
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+my $before = $node->safe_psql('postgres', 'SELECT max(id) FROM checks');
 $standby->promote;
+my $out2 = '';
+my $going_on = writers($standby, \$out2);
+cmp_ok($node->safe_psql('postgres', 'SELECT max(id) FROM checks'), '>', $before, 'the primary was written to meanwhile');
+$running->kill_kill(grace => 5);
+$node->stop('immediate');
+sleep 1;
 $standby->safe_psql('postgres', "INSERT INTO checks SELECT id, 'promoted', id % 3 = 0 FROM runs WHERE id <= 300");
+$going_on->kill_kill(grace => 5);
+is($standby->safe_psql('postgres', 'SELECT count(*) FROM committed LEFT JOIN checks USING (id) WHERE checks.run IS NULL'), '0',
+	'nothing is lost that was committed and replayed');
+cmp_ok($standby->safe_psql('postgres', "SELECT count(*) FROM checks LEFT JOIN committed USING (id) WHERE committed.id IS NULL AND name <> 'promoted'"),
+	'>', 50, 'and writers went on');
 soon($standby, $settled, 'promoted, it captures and refreshes');
 complete($standby, ' after promotion');
 $standby->stop;
