@@ -78,6 +78,15 @@ EXECUTE upsert('w:5:c:12:sp:6+', 'by hand', 5, NULL, 12, NULL, '6+', 3, 4, 0.75,
 EXECUTE upsert('w:5:c:12:sp:6+', NULL, 5, NULL, 12, NULL, '6+', 4, 5, 0.8, 'high');
 -- a pattern that failpat did not find raises no alert and disturbs none
 SELECT count(*) FROM fp_check_combo(workflow => 5, avatar => 12);
+-- also where there are more subsets of values than keys to look for, so that all patterns are looked at
+SELECT severity, message FROM fp_check_combo((SELECT jsonb_object_agg('d' || i, 'v') FROM generate_series(1, 150) i) || '{"lora": "3", "character": "5"}');
+-- nor do alternatives and predictions of another shape than failpat's
+BEGIN;
+UPDATE fp_alternatives SET alternatives = '[[1], 2, {"dimension": "lora", "count": [3]}, {"dimension": "lora", "instead_of": {}, "value": ["9"]}]';
+SELECT severity, message, alternatives FROM fp_check_combo(lora => 3, avatar => 5);
+UPDATE fp_alternatives SET alternatives = '{"dimension": "lora"}';
+SELECT severity, alternatives FROM fp_check_combo(lora => 3, avatar => 5);
+ROLLBACK;
 DELETE FROM failure_patterns WHERE pattern_key = 'w:5:c:12:sp:6+';
 SELECT id, pattern_id, fix_description, fix_parameters, effectiveness, reported_by_id, created_at, updated_at
 FROM pattern_fixes WHERE pattern_id = 1 ORDER BY created_at DESC \gdesc

@@ -52,6 +52,13 @@ SELECT no, abs(p.probability - rate) < 0.04 AS near, p.lower < p.probability AND
 FROM truth, fp_predict(combo) p ORDER BY no;
 SELECT p.probability > 2 * p.baseline_rate AS high, p.contributions -> 0 ->> 'label' AS what, p.contributions -> 0 ? 'sentence' AS told
 FROM fp_predict(lora => 3, "character" => 5, segment_position => 4) p;
+-- a model of another shape than failpat's
+BEGIN;
+UPDATE fp_models SET dimensions = '{"lora": {"kind": 7, "mean": [1]}, "character": ["kind"], "workflow": {"kind": ""}}', jobs = '["weights"]';
+SELECT probability BETWEEN 0 AND 1 AS answers FROM fp_predict('{"lora": "3", "character": "5"}', scene_length => 4);
+UPDATE fp_models SET dimensions = '[{"kind": 7}]';
+SELECT probability BETWEEN 0 AND 1 AS answers FROM fp_predict('{"lora": "3", "character": "5"}', scene_length => 4);
+ROLLBACK;
 -- a risk ratio lies between 1 and the odds ratio, also where a pattern is met by chance only, and of a whole scene
 SELECT count(*) > 2 AS some, bool_and((c ->> 'risk_ratio')::float8 BETWEEN least(1, exp((c ->> 'log_odds')::float8)) - 0.001 AND greatest(1, exp((c ->> 'log_odds')::float8)) + 0.001) AS ratios_fit
 FROM (VALUES ('{"character": "5", "workflow": "1"}'::jsonb, NULL::int), ('{"character": "5", "workflow": "2"}', 6)) v (combo, length),

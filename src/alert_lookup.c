@@ -72,7 +72,9 @@ make_plans(Oid schema)
 		"   WHERE d.source " FAILPAT_EQ " p.source AND d.name " FAILPAT_EQ
 		"     'segment_position'), p.caveat"
 		" FROM %1$s.failure_patterns p"
-		" WHERE ($2 IS NULL OR p.source " FAILPAT_EQ " $2)",
+		/* a row that failpat did not find itself may have none */
+		" WHERE p.conditions IS NOT NULL"
+		" AND ($2 IS NULL OR p.source " FAILPAT_EQ " $2)",
 		s);
 	plan_match = failpat_prepare(
 		psprintf("%s AND %s.fp_match_key(p.conditions) " FAILPAT_EQ
@@ -147,7 +149,10 @@ read_match(FailpatMatch *m, HeapTuple row)
 	m->resolved = text_is(m->status, "resolved");
 	d = column(row, 4, &isnull);
 	m->description = isnull ? pstrdup("") : TextDatumGetCString(d);
-	m->conditions = DatumGetJsonbPCopy(column(row, 5, &isnull));
+	d = column(row, 5, &isnull);
+	if (isnull)
+		elog(ERROR, "a pattern without conditions was looked up");
+	m->conditions = DatumGetJsonbPCopy(d);
 	failpat_combo_read(&m->combo, m->conditions, true, "conditions");
 	m->rate = column_float(row, 6);
 	m->lower = column_float(row, 7);

@@ -22,6 +22,7 @@
 #include "utils/numeric.h"
 
 #include "alert_lookup.h"
+#include "json_member.h"
 
 /* An alternative of a told pattern, as it would be in this combination. */
 typedef struct Option
@@ -41,29 +42,13 @@ text_member(JsonbContainer *object, const char *name, const char **text,
 			int *len)
 {
 	JsonbValue	buffer;
-	JsonbValue *value =
-		getKeyJsonValueFromContainer(object, name, strlen(name), &buffer);
+	JsonbValue *value = failpat_json_member(object, name, &buffer);
 
 	if (value == NULL || value->type != jbvString)
 		return false;
 	*text = value->val.string.val;
 	*len = value->val.string.len;
 	return true;
-}
-
-/* a number of an object; -infinity or infinity where it is absent */
-static double
-number_member(JsonbContainer *object, const char *name, double absent)
-{
-	JsonbValue	buffer;
-	JsonbValue *value =
-		getKeyJsonValueFromContainer(object, name, strlen(name), &buffer);
-
-	if (value == NULL || value->type != jbvNumeric)
-		return absent;
-	return DatumGetFloat8(
-		DirectFunctionCall1(numeric_float8,
-							NumericGetDatum(value->val.numeric)));
 }
 
 /* what the combination says of a range of the option's dimension, said anew */
@@ -174,7 +159,7 @@ make_option(Option *option, const FailpatCombo *combo,
 {
 	JsonbValue	buffer;
 	JsonbValue *count;
-	double		before = number_member(alternative, "before", NAN);
+	double		before = failpat_json_number(alternative, "before", NAN);
 
 	option->item = -1;
 	option->combo = *combo;
@@ -182,15 +167,15 @@ make_option(Option *option, const FailpatCombo *combo,
 		return false;
 	if (!isnan(before))
 		return make_end(option, combo, before);
-	count = getKeyJsonValueFromContainer(alternative, "count", 5, &buffer);
+	count = failpat_json_member(alternative, "count", &buffer);
 	if (count == NULL)
 		return make_swap(option, combo, pattern, alternative);
 	if (count->type != jbvBinary)
 		return false;
 	option->count = true;
 	set_interval(option,
-				 number_member(count->val.binary.data, "min", -INFINITY),
-				 number_member(count->val.binary.data, "max", INFINITY));
+				 failpat_json_number(count->val.binary.data, "min", -INFINITY),
+				 failpat_json_number(count->val.binary.data, "max", INFINITY));
 	return true;
 }
 

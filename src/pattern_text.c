@@ -22,6 +22,7 @@
 
 #include "condition_read.h"
 #include "failpat.h"
+#include "json_member.h"
 #include "pattern_text.h"
 
 #if PG_VERSION_NUM >= 160000
@@ -83,10 +84,7 @@ compare_strings(const void *a, const void *b)
 static JsonbValue *
 get_member(Jsonb *object, const char *name, JsonbValue *buffer)
 {
-	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
-		return NULL;
-	return getKeyJsonValueFromContainer(&object->root, name, strlen(name),
-										buffer);
+	return object ? failpat_json_member(&object->root, name, buffer) : NULL;
 }
 
 static char *

@@ -34,6 +34,7 @@
 #include "varatt.h"
 #endif
 
+#include "json_member.h"
 #include "prediction.h"
 #include "saved_plan.h"
 #include "stats/interval.h"
@@ -152,20 +153,6 @@ column_int(uint64 row, int number)
 
 /* --- what the combination says ----------------------------------------- */
 
-static double
-member_number(JsonbContainer *object, const char *name)
-{
-	JsonbValue	buffer;
-	JsonbValue *value =
-		getKeyJsonValueFromContainer(object, name, strlen(name), &buffer);
-
-	if (value == NULL || value->type != jbvNumeric)
-		return 0;
-	return DatumGetFloat8(
-		DirectFunctionCall1(numeric_float8_no_overflow,
-							NumericGetDatum(value->val.numeric)));
-}
-
 static void
 read_dims(FailpatPrediction *work, Jsonb *dimensions)
 {
@@ -194,12 +181,15 @@ read_dims(FailpatPrediction *work, Jsonb *dimensions)
 			dim->name = pstrdup("character");
 			dim->len = 9;
 		}
-		kind = getKeyJsonValueFromContainer(object, "kind", 4, &buffer);
-		dim->set = kind && kind->val.string.val[0] == 's';
-		dim->ordinal = kind && kind->val.string.val[0] == 'o';
-		dim->mean = member_number(object, "mean");
-		dim->variance = member_number(object, "variance");
-		dim->spread = member_number(object, "spread");
+		kind = failpat_json_member(object, "kind", &buffer);
+		if (kind && kind->type == jbvString && kind->val.string.len > 0)
+		{
+			dim->set = kind->val.string.val[0] == 's';
+			dim->ordinal = kind->val.string.val[0] == 'o';
+		}
+		dim->mean = failpat_json_number(object, "mean", 0);
+		dim->variance = failpat_json_number(object, "variance", 0);
+		dim->spread = failpat_json_number(object, "spread", 0);
 		work->ndims++;
 	}
 }

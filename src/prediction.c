@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
+#include "json_member.h"
 #include "prediction.h"
 #include "predict/retry.h"
 
@@ -345,8 +346,7 @@ static void
 read_weights(Jsonb *units, double *weights)
 {
 	JsonbValue	buffer;
-	JsonbValue *list =
-		getKeyJsonValueFromContainer(&units->root, "weights", 7, &buffer);
+	JsonbValue *list = failpat_json_member(&units->root, "weights", &buffer);
 	JsonbContainer *array;
 
 	memset(weights, 0, sizeof(double) * FP_RHO_CELLS);

@@ -171,6 +171,39 @@ canonical_checks(Datum array)
 }
 
 /*
+ * The columns that a query of the source has selected are of the types that
+ * they had when it was attached: whoever alters the view may have put others
+ * under their names.
+ */
+static void
+check_columns(FailpatSource *source, TupleDesc desc)
+{
+	static const char *const names[] = {"source_key",  "obs_key",
+										"failed",	   "failed_checks",
+										"observed_at", "job",
+										"dims"};
+	const Oid types[] = {source->key_type, TEXTOID, BOOLOID, TEXTARRAYOID,
+						 TIMESTAMPTZOID,   TEXTOID, JSONBOID};
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Oid type = SPI_gettypeid(desc, i + 1);
+
+		if (type != types[i] && (i > 0 || getBaseType(type) != types[i]))
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column %s of the view of source \"%s\" must be of "
+						"type %s, not %s",
+						names[i], source->name, format_type_be(types[i]),
+						format_type_be(type)),
+				 errhint("Give it that type again, or fp_detach and "
+						 "fp_attach the source: what was learnt stays, "
+						 "and what waits is read then.")));
+	}
+}
+
+/*
  * Adds rows of the view, as a source's plans select them, to the n in seen,
  * which has room for all; returns the new number.  Values stay where they are,
  * in the rows.  The current user is the view's owner.
@@ -179,6 +212,7 @@ int
 failpat_take_rows(FailpatSource *source, SPITupleTable *rows, uint64 nrows,
 				  bool outcome_only, FailpatSeen *seen, int n)
 {
+	check_columns(source, rows->tupdesc);
 	for (uint64 i = 0; i < nrows; i++)
 	{
 		FailpatSeen *row = &seen[n];
@@ -297,6 +331,7 @@ failpat_source_keys(PG_FUNCTION_ARGS)
 	if (SPI_execute_with_args(sql.data, first ? 0 : 1, types, args, NULL, true,
 							  0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_with_args failed");
+	check_columns(source, SPI_tuptable->tupdesc);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		bool  isnull;

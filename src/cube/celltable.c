@@ -231,6 +231,9 @@ fp_cells_layout(FpArena arena, FpCellTable *table, int ndims,
 	size_t		width;
 	int			used = 0;
 
+	if (ndims > FP_MAX_DIMS)
+		fp_error(FP_ERR_LIMIT, NULL, NULL, "%d codes are more than %d", ndims,
+				 FP_MAX_DIMS);
 	fp_cells_flush(arena, table);
 	old = *table;
 	table->ndims = ndims;

@@ -41,6 +41,9 @@
 #define MAX_WORDS (FP_MAX_DIMS / 2)
 #define MAX_STEPS (MAX_WORDS * FP_STEP_SERIES)
 
+/* steps that can be told: a row of the sums has a bit for each */
+#define MAX_TOLD ((FP_MAX_DIMS - 1) * FP_STEP_SERIES)
+
 /* a step is a draw from a normal of this variance, so that it stays finite */
 #define STEP_VARIANCE 100.0
 #define MAX_MOVE 2.0
@@ -615,6 +618,17 @@ greatest(const double *gains, const bool *told, int n)
 	return best;
 }
 
+/* can one more step be told? */
+static bool
+has_room(const Search *search)
+{
+	int ntold = 0;
+
+	for (int i = 0; i < search->n; i++)
+		ntold += search->told[i];
+	return ntold < MAX_TOLD;
+}
+
 /* Tell what keeps its gain beside what is told; true: there was some. */
 static bool
 take_up(Search *search)
@@ -643,6 +657,8 @@ take_up(Search *search)
 			seen[best] = version;
 			continue;
 		}
+		if (!has_room(search))
+			break;
 		search->told[best] = true;
 		sum_rows(search);
 		version++;
@@ -703,7 +719,7 @@ give_up(Search *search)
 static bool
 exchange(Search *search)
 {
-	for (int i = 0; i < search->n; i++)
+	for (int i = 0; i < search->n && has_room(search); i++)
 	{
 		double gain;
 		double p;
@@ -762,7 +778,10 @@ fp_steps_merge(FpArena arena, const FpCellTable *rows, const FpStep *steps,
 			continue;
 		gain = gain_beside(&search, i, &parents[i]);
 		if (parents[i] < 0 || gain >= FP_STEP_KEPT * steps[i].gain)
-			parents[i] = FP_STEP_CHANCE;
+			parents[i] =
+				p_beside(&steps[i], gain) <= level && !has_room(&search)
+					? FP_STEP_TOLD
+					: FP_STEP_CHANCE;
 	}
 	fp_arena_delete(search.arena);
 }

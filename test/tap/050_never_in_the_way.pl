@@ -27,7 +27,7 @@ CREATE TABLE scores (id bigserial PRIMARY KEY, part int, ok boolean, at timestam
 CREATE INDEX ON scores (part);
 CREATE VIEW judged AS
 SELECT q.part AS source_key, q.part AS obs_key, q.observed_at, q.failed, '{}'::text[] AS failed_checks,
-    p.tool, (p.id / p.divisor)::text || left(pg_sleep(p.nap)::text, 0) AS ratio
+    p.tool, (p.id / p.divisor)::text || left(pg_sleep(p.nap)::text, 0) AS ratio, 12345 AS number
 FROM (SELECT part, min(at) AS observed_at, bool_or(NOT ok) AS failed FROM scores GROUP BY part) q
 LEFT JOIN parts p ON p.id = q.part;
 GRANT SELECT ON parts, scores TO keeper;
@@ -101,6 +101,9 @@ CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE disk_full USING MESSAGE = 'no space left on device'; END $$;
 CREATE TRIGGER full_disk BEFORE INSERT ON fp_observations FOR EACH ROW EXECUTE FUNCTION full_disk();
 SQL
+broken('a column of another type', 'ALTER VIEW judged RENAME failed_checks TO old; ALTER VIEW judged RENAME number TO failed_checks',
+	'ALTER VIEW judged RENAME failed_checks TO number; ALTER VIEW judged RENAME old TO failed_checks',
+	'column failed_checks of the view of source "parts" must be of type text\[\], not integer');
 my $definition = $node->safe_psql('postgres', "SELECT pg_get_viewdef('judged')");
 broken('view dropped', 'DROP VIEW judged', "CREATE VIEW judged AS $definition ALTER VIEW judged OWNER TO keeper; SELECT fp_detach('parts'), attach();",
 	'the view of source "parts" has been dropped');
@@ -225,7 +228,7 @@ broken('capture_timeout', '', 'UPDATE parts SET nap = 0', 'it took longer than f
 $node->safe_psql('postgres', 'CALL fp_refresh()');
 is($node->safe_psql('postgres', <<'SQL'), '0', 'in the end the observations are what the view shows');
 SELECT count(*) FROM judged v FULL JOIN fp_observations o ON o.obs_key = v.obs_key::text
-WHERE v.failed IS DISTINCT FROM o.failed OR o.dims IS DISTINCT FROM jsonb_build_object('tool', v.tool, 'ratio', v.ratio)
+WHERE v.failed IS DISTINCT FROM o.failed OR o.dims IS DISTINCT FROM jsonb_build_object('tool', v.tool, 'ratio', v.ratio, 'number', v.number::text)
 SQL
 $node->stop;
 done_testing();

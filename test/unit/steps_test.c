@@ -122,6 +122,36 @@ test_added(void)
 	   "everything, if not by the same odds, is told by everything");
 }
 
+/* more causes than a row of the sums has bits for, none beside another */
+static void
+test_very_many(void)
+{
+	enum
+	{
+		N = 1950
+	};
+	FpCellTable *rows = fp_alloc0(arena, sizeof(FpCellTable));
+	const uint8	 bits[2] = {24, FP_STEP_SERIES};
+	const uint32 codes[2] = {1, 1};
+	FpStep		*steps = fp_alloc0_array(arena, FpStep, N);
+	int			*parents = fp_alloc0_array(arena, int, N);
+	int			 ntold = 0;
+
+	fp_cells_layout(arena, rows, 2, bits);
+	fp_cells_count(arena, rows, codes, 100, 10);
+	for (int i = 0; i < N; i++)
+	{
+		FpStep s = {0, i * 4,		   i * 4 + 1, i * 4 + 3, i * 4 + 2,
+					1, 100 - i * 0.01, 1e-9,	  1,		 PERIODS};
+
+		steps[i] = s;
+	}
+	fp_steps_merge(arena, rows, steps, N, LEVEL, parents);
+	for (int i = 0; i < N; i++)
+		ntold += parents[i] == FP_STEP_TOLD;
+	ok(ntold == N, "causes without number are all told");
+}
+
 static void
 test_apart(void)
 {
@@ -257,6 +287,7 @@ main(void)
 	test_one();
 	test_everything();
 	test_added();
+	test_very_many();
 	test_apart();
 	test_both();
 	test_spike();
