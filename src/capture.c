@@ -611,7 +611,7 @@ refresh_source(void *arg)
 static void
 report(CaptureCall *call, ErrorData *error)
 {
-	const char *message = error->message ? error->message : "unknown error";
+	const char *message = failpat_told(error->message);
 	const char *problem = NULL;
 	ErrorData  *second = NULL;
 	bool		known;
@@ -640,7 +640,7 @@ report(CaptureCall *call, ErrorData *error)
 					   "could not be written: %s",
 					   problem)
 			: psprintf("Their keys are kept in fp_pending.");
-	hint = error->hint != NULL ? error->hint
+	hint = error->hint != NULL ? failpat_told(error->hint)
 		   : kept == FAILPAT_KEPT_SESSION || !known
 			   ? "Mend this, then CALL fp_backfill(source, restart => true)."
 			   : "The next refresh reads them again.";
@@ -693,12 +693,10 @@ failpat_capture(PG_FUNCTION_ARGS)
 		if (failpat_is_wish(error) ||
 			failpat_capture_errors == FAILPAT_ERRORS_RAISE)
 			ReThrowError(error);
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("failpat could not refresh source \"%s\": %s",
-						call.source,
-						error->message ? error->message : "unknown error"),
-				 errdetail("What was written is captured.")));
+		ereport(WARNING, (errcode(error->sqlerrcode),
+						  errmsg("failpat could not refresh source \"%s\": %s",
+								 call.source, failpat_told(error->message)),
+						  errdetail("What was written is captured.")));
 	}
 	return PointerGetDatum(NULL);
 }

@@ -175,12 +175,13 @@ extern FailpatKept failpat_keep(Oid schema, const char *source, Datum *keys,
 extern void		   failpat_keep_remembered(void);
 
 /* contain.c */
-extern bool failpat_is_wish(ErrorData *error);
-extern void failpat_contain_init(void);
-extern int	failpat_safe_wait(int wait);
-extern int	failpat_table_wait(void);
-extern bool failpat_contained(void (*work)(void *), void *arg,
-							  ErrorData **error);
+extern bool		   failpat_is_wish(ErrorData *error);
+extern const char *failpat_told(const char *message);
+extern void		   failpat_contain_init(void);
+extern int		   failpat_safe_wait(int wait);
+extern int		   failpat_table_wait(void);
+extern bool		   failpat_contained(void (*work)(void *), void *arg,
+									 ErrorData **error);
 extern bool failpat_contained_wait(void (*work)(void *), void *arg, int wait,
 								   ErrorData **error);
 extern bool failpat_bounded(void (*work)(void *), void *arg,

@@ -31,6 +31,7 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
@@ -46,6 +47,9 @@
  * where failpat.lock_wait is less: tables are extended under a lock.
  */
 #define LEAST_WAIT 100
+
+/* bytes of an error that are told and kept, as fp_told has it for SQL */
+#define LONGEST_TOLD 500
 
 int failpat_lock_wait = 500;
 int failpat_capture_timeout = 10000;
@@ -91,6 +95,23 @@ failpat_is_wish(ErrorData *error)
 					  _("canceling statement due to statement timeout")) != 0;
 	return error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
 		   error->sqlerrcode == ERRCODE_CRASH_SHUTDOWN;
+}
+
+/*
+ * An error as it is told and kept, cut short: the server's wording may have a
+ * value of any length in it.
+ */
+const char *
+failpat_told(const char *message)
+{
+	int keep;
+
+	if (message == NULL)
+		return "unknown error";
+	if (strlen(message) <= LONGEST_TOLD)
+		return message;
+	keep = pg_mbcliplen(message, strlen(message), LONGEST_TOLD);
+	return psprintf("%.*s...", keep, message);
 }
 
 /* The longest wait for a lock, in ms, that is safe for those who wait for us. */

@@ -265,14 +265,14 @@ failpat_keep(Oid schema, const char *source, Datum *keys, int n,
 			return FAILPAT_KEPT_PENDING;
 		if (failpat_is_wish(failure))
 			ReThrowError(failure);
-		*problem = failure->message ? failure->message : "unknown error";
+		*problem = failpat_told(failure->message);
 	}
 	if (failpat_contained_wait(put_missed, &missed, failpat_table_wait(),
 							   &failure))
 		return FAILPAT_KEPT_MISSED;
 	if (failpat_is_wish(failure))
 		ReThrowError(failure);
-	*problem = failure->message ? failure->message : "unknown error";
+	*problem = failpat_told(failure->message);
 	remember(&missed);
 	return FAILPAT_KEPT_SESSION;
 }

@@ -746,7 +746,7 @@ BEGIN
             WHILE fp_refresh_pending(src.source) > 0 LOOP
             END LOOP;
         EXCEPTION WHEN OTHERS THEN
-            RAISE WARNING 'source % is detached, but keys that waited could not be read: %', quote_ident(src.source), SQLERRM
+            RAISE WARNING 'source % is detached, but keys that waited could not be read: %', quote_ident(src.source), fp_told(SQLERRM)
                 USING HINT = 'They stay in fp_pending and are read once it is attached again.';
         END;
     END IF;

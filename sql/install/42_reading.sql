@@ -8,6 +8,14 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION fp_clipped(text) IS 'as much of a value as fits into a message';
 
+CREATE FUNCTION fp_told(error text)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE WHEN length(error) <= 500 THEN error ELSE left(error, 500) || '...' END;
+END;
+COMMENT ON FUNCTION fp_told(text) IS 'an error as it is told and kept, cut short: it may have a value of any length in it';
+
 CREATE FUNCTION fp_source_named(source text)
     RETURNS fp_sources
     LANGUAGE plpgsql STABLE PARALLEL SAFE

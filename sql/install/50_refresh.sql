@@ -365,6 +365,7 @@ CREATE FUNCTION fp_refresh_error(source text, error text)
 AS $fn$
 #variable_conflict use_column
 BEGIN
+    fp_refresh_error.error := fp_told(fp_refresh_error.error);
     UPDATE fp_source_state t SET error = fp_refresh_error.error, error_at = clock_timestamp()
     WHERE t.source = fp_refresh_error.source AND t.error IS DISTINCT FROM fp_refresh_error.error;
     IF NOT FOUND THEN
@@ -484,7 +485,7 @@ BEGIN
                 alone := true; -- one of them: each by itself
                 some_keys := '{}';
             ELSE
-                problem := SQLERRM;
+                problem := fp_told(SQLERRM);
                 UPDATE fp_pending p SET tried_at = clock_timestamp(), error = problem
                 WHERE p.ctid = ANY (places) AND p.source = src.source AND p.source_key = ANY (some_keys);
             END IF;

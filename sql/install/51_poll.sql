@@ -38,6 +38,7 @@ CREATE FUNCTION fp_poll_error(source text, error text)
 AS $fn$
 #variable_conflict use_column
 BEGIN
+    fp_poll_error.error := fp_told(fp_poll_error.error);
     UPDATE fp_source_state t SET poll_error = fp_poll_error.error, poll_error_at = clock_timestamp()
     WHERE t.source = fp_poll_error.source;
     RAISE WARNING 'failpat could not poll source %: %', quote_ident(fp_poll_error.source), fp_poll_error.error

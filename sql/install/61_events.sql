@@ -244,7 +244,7 @@ BEGIN
     USING TG_ARGV[0], TG_TABLE_NAME::text, TG_OP;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
-    RAISE WARNING 'failpat could not record a change of %: %', TG_TABLE_NAME, SQLERRM;
+    RAISE WARNING 'failpat could not record a change of %: %', TG_TABLE_NAME, fp_told(SQLERRM);
     RETURN NULL;
 END
 $fn$;
@@ -300,7 +300,7 @@ BEGIN
             END IF;
         EXCEPTION WHEN insufficient_privilege OR undefined_column OR invalid_text_representation THEN
             watched := watched - 1;
-            RAISE WARNING 'failpat cannot watch %: %', tab.name, SQLERRM;
+            RAISE WARNING 'failpat cannot watch %: %', tab.name, fp_told(SQLERRM);
         END;
     END LOOP;
     RETURN watched;

@@ -137,7 +137,7 @@ BEGIN
     END IF;
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 EXCEPTION WHEN insufficient_privilege OR undefined_table OR undefined_column OR foreign_key_violation THEN
-    RAISE WARNING 'the compatibility notes of a fix were not written: %', SQLERRM;
+    RAISE WARNING 'the compatibility notes of a fix were not written: %', fp_told(SQLERRM);
     IF TG_OP = 'INSERT' THEN
         NEW.note_ids := '{}';
     END IF;

@@ -230,5 +230,49 @@ is($node->safe_psql('postgres', <<'SQL'), '0', 'in the end the observations are 
 SELECT count(*) FROM judged v FULL JOIN fp_observations o ON o.obs_key = v.obs_key::text
 WHERE v.failed IS DISTINCT FROM o.failed OR o.dims IS DISTINCT FROM jsonb_build_object('tool', v.tool, 'ratio', v.ratio, 'number', v.number::text)
 SQL
+
+# An error of the view may have something in it that the writer may not read: it
+# is told as the server words it, of what length it may be, and nothing beside it.
+$node->safe_psql('postgres', <<'SQL');
+CREATE ROLE outsider;
+CREATE TABLE recipes (id int PRIMARY KEY, secret text);
+INSERT INTO recipes SELECT g, 'saffron' || repeat('ü', 100000) FROM generate_series(1, 3) g;
+CREATE TABLE dishes (id int PRIMARY KEY, name text);
+CREATE FUNCTION grams(id int, secret text) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+    IF id % 3 = 1 THEN
+        RETURN secret::int;
+    END IF;
+    RAISE 'not %', id USING DETAIL = 'detail ' || secret, HINT = 'hint ' || secret;
+END $$;
+CREATE VIEW cooked AS SELECT d.id AS source_key, d.id AS obs_key, now() AS observed_at, d.id % 2 = 0 AS failed, '{}'::text[] AS failed_checks,
+    grams(d.id, r.secret) AS grams FROM dishes d JOIN recipes r ON r.id = d.id;
+GRANT SELECT ON recipes, dishes TO keeper;
+ALTER VIEW cooked OWNER TO keeper;
+GRANT INSERT ON dishes TO outsider;
+SELECT fp_attach('dishes', 'cooked', '{"public.dishes": "id"}', refresh => 'manual');
+SQL
+my $outsider = sub { return $node->psql('postgres', 'SET ROLE outsider; ' . shift, on_error_stop => 1) };
+{
+	my ($rc, $out, $err) = $outsider->('SELECT * FROM recipes');
+	like($err, qr/permission denied for table recipes/, 'who writes may not read what the view reads');
+	($rc, $out, $err) = $outsider->('INSERT INTO dishes VALUES (1)');
+	is($rc, 0, 'writes it');
+	like($err, qr/WARNING:  failpat could not capture rows of source "dishes": (invalid input syntax for type integer: "saffron.*?\.\.\.)$/m,
+		"and is told the view's error as the server words it");
+	cmp_ok(length($1 // ''), '<=', 503, 'cut short');
+	cmp_ok(length($err), '<', 1000, 'with little else') or diag(substr($err, 0, 3000));
+	is($node->safe_psql('postgres', "SELECT max(octet_length(error)) BETWEEN 400 AND 503 FROM fp_status() WHERE source = 'dishes'"), 't', 'no more of it stands in fp_status()');
+	is($node->safe_psql('postgres', "SELECT max(octet_length(error)) BETWEEN 400 AND 503 FROM fp_pending WHERE source = 'dishes'"), 't', 'and in fp_pending');
+	($rc, $out, $err) = $outsider->('INSERT INTO dishes VALUES (2)');
+	like($err, qr/WARNING:  failpat could not capture rows of source "dishes": not 2\n/, 'a second error');
+	unlike($err, qr/detail saffron/, 'of whose details nothing is told');
+	cmp_ok(length($err), '<', 1000, 'and its hint is cut short') or diag(substr($err, 0, 3000));
+	($rc, $out, $err) = $node->psql('postgres', "CALL fp_refresh('dishes')");
+	like($err, qr/WARNING:  failpat could not refresh source dishes: /, 'a refresh warns');
+	cmp_ok(length($err), '<', 3000, 'in short as well');
+	is($node->safe_psql('postgres', "SELECT count(*) || ' ' || (max(length(error)) <= 503) FROM fp_pending WHERE source = 'dishes'"), '2 true', 'and keeps no more of it');
+	is($node->safe_psql('postgres', "SELECT length(error) <= 503 FROM fp_status() WHERE source = 'dishes'"), 't', 'nor does fp_status()');
+}
 $node->stop;
 done_testing();
