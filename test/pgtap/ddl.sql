@@ -147,6 +147,49 @@ CALL fp.fp_backfill(restart => true);
 SELECT is((SELECT string_agg(source || ' ' || n, ', ' ORDER BY source) FROM (SELECT source, count(*) AS n FROM fp.fp_observations GROUP BY 1) s),
           'baked 2, segments 4', 'fp_backfill() without a source loads all');
 
+-- DROP EXTENSION: refused where triggers need it, with their names and what the
+-- server hints at; that takes the triggers too, and leaves the view.
+DROP VIEW tap.seen CASCADE;
+CREATE FUNCTION tap.refused() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    detail text;
+    hint text;
+BEGIN
+    DROP EXTENSION failpat;
+    RETURN 'dropped';
+EXCEPTION WHEN dependent_objects_still_exist THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+    RETURN (SELECT string_agg(regexp_replace(line, '_[0-9a-f]{8} ', ' '), ', ' ORDER BY line) FROM regexp_split_to_table(detail, E'\n') line) || '; ' || hint;
+END $$;
+SELECT is(tap.refused(),
+    'trigger failpat_delete on table quality_scores depends on function fp.fp_capture(), '
+    'trigger failpat_event_delete on table assets depends on function fp.fp_capture_event(), '
+    'trigger failpat_event_insert on table assets depends on function fp.fp_capture_event(), '
+    'trigger failpat_event_update on table assets depends on function fp.fp_capture_event(), '
+    'trigger failpat_insert on table quality_scores depends on function fp.fp_capture(), '
+    'trigger failpat_update on table quality_scores depends on function fp.fp_capture(); '
+    'Use DROP ... CASCADE to drop the dependent objects too.', 'DROP EXTENSION is refused while a source has triggers');
+CREATE FUNCTION tap.ours() RETURNS text LANGUAGE sql AS $$
+    SELECT concat_ws(' ', (SELECT 'triggers' WHERE EXISTS (SELECT FROM pg_trigger WHERE tgname LIKE 'failpat%')),
+                     (SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'fp'::regnamespace)) $$;
+BEGIN; -- psql keeps what came, as pgTAP's own notes are rolled back too
+SELECT sum(hashtext(q::text)) AS rows FROM plat.quality_scores q \gset
+DROP EXTENSION failpat CASCADE;
+SELECT ours() AS left, (SELECT sum(hashtext(q::text)) = :rows FROM plat.quality_scores q) AS same \gset
+INSERT INTO plat.quality_scores (segment_id, check_type, status) VALUES (40, 'face', 'fail');
+ROLLBACK;
+SELECT is(concat(:'left', ', same: ', :'same'), 'fp_source_segments, same: t', 'CASCADE takes the triggers, leaves the view that failpat wrote, and every score');
+SELECT fp.fp_detach('segments');
+BEGIN;
+SELECT tap.refused() || ', left: ' || ours() AS left \gset
+ROLLBACK;
+SELECT is(:'left'::text, 'dropped, left: ', 'detached, all of it goes');
+SELECT fp.fp_attach_prd49('plat', refresh => 'manual', capture => 'poll');
+BEGIN;
+SELECT tap.refused() || ', left: ' || ours() AS left \gset
+ROLLBACK;
+SELECT is(:'left'::text, 'dropped, left: fp_source_segments', 'it also goes while a source is polled, but for the view');
+
 SELECT * FROM finish();
 DROP VIEW baked;
 DROP EXTENSION failpat CASCADE;
