@@ -10,7 +10,9 @@
 # That observations are right is test/tap/020_capture_oracle.pl's to say.
 # BENCH_SEGMENTS (100000) are judged before. BENCH_PARTS chooses among writers and
 # refresh. Targets: 65 % of the rate for a score, 50 % for 100, that is 1.54 and 2 times
-# the time; 200 us of processor time more for a score, 30 us for each of 100.
+# the time; 200 us of processor time more for a score, 30 us for each of 100. Of refresh by
+# workers: 1.1 times the processor time where they are asked for only, 1.3 times with their
+# work (the time itself is what the disk makes of it: told, without a target).
 # server: -o fsync=on
 seconds=${BENCH_SECONDS:-5}
 segments=${BENCH_SEGMENTS:-100000}
@@ -102,11 +104,11 @@ row() {
   }
   figure "$1" "$(us "$2")" "$(us "$3")" "$(awk -v a="$a" -v b="$b" 'BEGIN { printf "%.2f", a / b }')" "$target" "$verdict"
 }
-# tell WHAT WITH WITHOUT [TIMES MICROSECONDS]: a row of the times and one of the processor
+# tell WHAT WITH WITHOUT TIMES MICROSECONDS: a row of the times and one of the processor
 # times; at most so many times the time, and so many microseconds more
 tell() {
-  row "$1" "$2.time" "$3.time" ${4:+"a <= $4 * b" "$4"}
-  row "$1, processor time" "$2.cpu" "$3.cpu" ${5:+"a - b <= $5" "$5 us more"}
+  row "$1" "$2.time" "$3.time" "a <= $4 * b" "$4"
+  row "$1, processor time" "$2.cpu" "$3.cpu" "a - b <= $5" "$5 us more"
 }
 wanted() { [[ " $parts " == *" $1 "* ]]; }
 
@@ -139,7 +141,13 @@ for every in 1d 10s; do
     sql "ALTER DATABASE $PGDATABASE RESET ALL"
     sql "CALL failpat.fp_refresh(); SELECT failpat.fp_detach('segments') \\g /dev/null"
   done
-  tell "a score, captured, with a refresh by workers every $every" "$work/$every-with" "$work/$every-without"
+  case $every in
+    1d) most=1.1 ;;
+    10s) most=1.3 ;;
+  esac
+  what="a score, captured, with a refresh by workers every $every"
+  row "$what" "$work/$every-with.time" "$work/$every-without.time"
+  row "$what, processor time" "$work/$every-with.cpu" "$work/$every-without.cpu" "a <= $most * b" $most
 done
 figure 'deadlocks' "$(sql 'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()')" - - 0 \
   "$(sql "SELECT CASE deadlocks WHEN 0 THEN 'ok' ELSE 'MISSED' END FROM pg_stat_database WHERE datname = current_database()")"
