@@ -90,7 +90,7 @@ sample
 wait $bench || { cat "$work/out"; exit 1; }
 if grep -E 'ERROR|aborted' "$work/out"; then exit 1; fi
 # KIND: of the largest process of a kind, or of "all" together, the median over
-# the last sixth of the time and over that before the first third: "late early"
+# the last sixth of the time and over the one before the first third: "late early"
 held() {
   awk -v kind="$1" -v t="$seconds" '
     kind == "all" {now[$1] += $4}
@@ -166,7 +166,7 @@ must "errors that fp_status tells" "$told" 0
 memory() { # WHAT KIND
   local late early
   read -r late early <<<"$(held "$2")"
-  figure "$1, before a third of the time and at its end" "$late kB" "$early kB" \
+  figure "$1, at the end and after a third of the time" "$late kB" "$early kB" \
     "$(awk -v a="$late" -v b="$early" 'BEGIN {printf "%.2f", a / (b ? b : 1)}')" "<= 1.3" \
     "$(awk -v a="$late" -v b="$early" 'BEGIN {print (a > 0 && b > 0 && a <= 1.3 * b ? "ok" : "MISSED")}')"
 }
