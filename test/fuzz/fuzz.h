@@ -86,6 +86,15 @@ draw_int64(Input *input)
 	}
 }
 
+/* any int: in three of four, one of first .. last */
+static inline int
+draw_int_near(Input *input, int first, int last)
+{
+	if (draw_below(input, 4) != 0)
+		return first + draw_below(input, last - first + 1);
+	return (int) draw_int64(input);
+}
+
 /* any double, with those that are none */
 static inline double
 draw_double(Input *input)

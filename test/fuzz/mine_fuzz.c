@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * mine_fuzz.c
- *		A small cube of any dimensions, mined with any options.
+ *		A small cube of any dimensions, mined with any options, also such as
+ *		no caller may give: these must be refused.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -53,8 +54,9 @@ fuzz(Input *input, FpArena arena)
 	const FpMineResult *result;
 
 	fp_mine_defaults(&options);
-	options.max_arity = 1 + draw_below(input, 4);
-	options.min_trials = 1 + draw_below(input, 64);
+	options.max_arity = draw_int_near(input, 1, FP_MAX_ARITY);
+	options.min_trials =
+		draw_below(input, 8) ? 1 + draw_below(input, 64) : draw_int64(input);
 	if (draw_below(input, 4) == 0)
 		options.alpha = draw_double(input);
 	else
@@ -63,12 +65,18 @@ fuzz(Input *input, FpArena arena)
 		options.min_risk_ratio = draw_double(input);
 	if (draw_below(input, 8) == 0)
 		options.confidence = draw_double(input);
-	options.direction = (FpDirection) (1 + draw_below(input, 3));
-	options.check = draw_below(input, 3) - 2;
+	options.direction = (FpDirection) draw_int_near(input, FP_WORSE, FP_BOTH);
+	options.check =
+		draw_int_near(input, FP_EACH_CHECK, (int) cube->nchecks - 1);
 	if (draw_below(input, 8) == 0)
 		options.memory_limit = (size_t) 1 << draw_below(input, 30);
 
 	result = fp_mine(cube, &options, arena);
+	MUST(options.max_arity >= 1 && options.max_arity <= FP_MAX_ARITY);
+	MUST(options.alpha > 0 && options.alpha < 1);
+	MUST(options.min_trials >= 1 && options.min_risk_ratio >= 1);
+	MUST(options.confidence > 0 && options.confidence < 1);
+	MUST(options.check < (int) cube->nchecks);
 	MUST(result->npatterns >= 0);
 	for (int i = 0; i < result->npatterns; i++)
 		check_pattern(&result->patterns[i], cube, &options);

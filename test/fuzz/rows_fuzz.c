@@ -60,7 +60,7 @@ fuzz(Input *input, FpArena arena)
 	int		   a = draw_below(input, 6);
 	bool	   of_failures = draw_below(input, 2) == 1;
 	int64	   until = draw_below(input, 2) ? PG_INT64_MAX : draw_int64(input);
-	int64	   wanted = 1 + draw_below(input, 64);
+	int64	   wanted = draw_int_near(input, 1, 64);
 	Bytes	   bytes = {(const char *) input->bytes, input->len, arena};
 	int64	  *times;
 	int64	   found;

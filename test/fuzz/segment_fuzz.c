@@ -47,8 +47,10 @@ fuzz(Input *input, FpArena arena)
 	if (draw_below(input, 2) == 0)
 		options.dispersion =
 			draw_below(input, 2) == 0 ? 1.0 : draw_double(input);
-	options.max_spike = draw_below(input, 5);
-	options.min_segment = 1 + draw_below(input, 5);
+	/* up to what SQL allows, src/trends.c */
+	options.max_spike = draw_below(input, draw_below(input, 4) ? 5 : 1001);
+	options.min_segment =
+		1 + draw_below(input, draw_below(input, 4) ? 5 : 1000000);
 
 	n = fp_buckets_merge(buckets, n);
 	for (int64 i = 1; i < n; i++)

@@ -103,9 +103,7 @@ fuzz(Input *input, FpArena arena)
 			check_log_p(fp_hyper_log_lower(f1, n1, f2, n2));
 			break;
 		case 5:
-			/* two-sided tests walk the table: keep it walkable */
-			check_log_p(fp_fisher_log_two_sided(f1 % 100000, n1 % 100000,
-												f2 % 100000, n2 % 100000));
+			check_log_p(fp_fisher_log_two_sided(f1, n1, f2, n2));
 			break;
 		case 6:
 			check_log_p(fp_hyper_log_min_upper(n1, f2, n2));
