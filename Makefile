@@ -71,7 +71,7 @@ $(DATA_built): $(INSTALL_SQL)
 .PHONY: deps demo test bench format check-format check-unit check-clang \
         check-regress check-isolation check-pgtap check-tap check-docs check-demo check-dashboard \
         check-fuzz check-serve dashboard \
-        coverage valgrind matrix deb dist check-deb check-deb-install check-dist
+        check-upgrade coverage valgrind matrix deb dist check-deb check-deb-install check-dist
 
 deps:
 	@test/tools/install-deps
@@ -124,6 +124,10 @@ check-deb-install: deps
 
 check-dist: deps
 	@test/tools/check-dist
+
+# pg_upgrade from one major to the next, where two are installed: make check-upgrade MAJORS="15 17"
+check-upgrade: deps
+	@test/tools/upgrade-majors $(MAJORS)
 
 format:
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')

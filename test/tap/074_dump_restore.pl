@@ -1,5 +1,9 @@
 # failpat through pg_dump in each of its forms, and through pg_upgrade: what was
 # learnt is all there, nothing is counted twice, and capture and refresh go on.
+#
+# FAILPAT_OLD, FAILPAT_OLD_CONFIG: where an older major is installed, and the
+# settings with which its servers find failpat; then all but the upgraded
+# cluster is of that major (see test/tools/upgrade-majors).
 use strict;
 use warnings;
 
@@ -8,8 +12,16 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $top = $ENV{FAILPAT_TOP};
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
+my $old = $ENV{FAILPAT_OLD};
+my $bin = qx(pg_config --bindir);
+chomp $bin;
+my $node;
+{
+	local $ENV{TEMP_CONFIG} = $old ? $ENV{FAILPAT_OLD_CONFIG} : $ENV{TEMP_CONFIG};
+	$node = PostgreSQL::Test::Cluster->new('main', $old ? (install_path => $old) : ());
+	# what initdb does by itself differs from major to major
+	$node->init(extra => ['--data-checksums']);
+}
 $node->append_conf('postgresql.conf', 'fsync = off');
 $node->start;
 
@@ -158,19 +170,18 @@ for my $db (sort keys %schema)
 	sql('postgres', "DROP DATABASE $_") for "${db}_data", "${db}_sections", "${db}_bare";
 }
 
-# pg_upgrade, here to a new cluster of the same version
+# pg_upgrade, to a new cluster of the same version where no other is given
 my %before = map { $_ => state_of($_, $schema{$_}) } keys %schema;
 $node->stop;
 my $new = PostgreSQL::Test::Cluster->new('new');
-$new->init;
+$new->init(extra => ['--data-checksums']);
 $new->append_conf('postgresql.conf', 'fsync = off');
-my $bin = qx(pg_config --bindir);
-chomp $bin;
 chdir $node->basedir;
-command_ok([ 'pg_upgrade', '--no-sync', '-d', $node->data_dir, '-D', $new->data_dir, '-b', $bin, '-B', $bin, '-s', $new->host,
+command_ok([ 'pg_upgrade', '--no-sync', '-d', $node->data_dir, '-D', $new->data_dir, '-b', $old ? "$old/bin" : $bin, '-B', $bin, '-s', $new->host,
 		'-p', $node->port, '-P', $new->port, '-O', '', '-o', '' ], 'pg_upgrade');
 $node = $new;
 $node->start;
+note($node->safe_psql('postgres', 'SELECT version()'));
 for my $db (sort keys %schema)
 {
 	is(state_of($db, $schema{$db}), $before{$db}, "$db, upgraded: all is as it was");
