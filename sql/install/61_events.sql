@@ -152,6 +152,10 @@ BEGIN
         IF "table" = 'qa_profiles' AND op <> 'UPDATE' THEN
             RETURN;
         END IF;
+        -- a row that is older than its insertion is loaded again: no edit
+        IF op = 'INSERT' AND (new_row ->> 'created_at')::timestamptz < transaction_timestamp() - interval '1 minute' THEN
+            RETURN;
+        END IF;
         kind := 'threshold';
         limits_old := CASE WHEN op = 'INSERT' THEN '{}' ELSE fp_fail_thresholds("table", old_row) END;
         limits_new := CASE WHEN op = 'DELETE' THEN '{}' ELSE fp_fail_thresholds("table", new_row) END;
@@ -227,6 +231,10 @@ DECLARE
     old_rows text := 'SELECT NULL::bigint AS no, NULL::jsonb AS "row" WHERE false';
     new_rows text := old_rows;
 BEGIN
+    -- a restore that comes to the source after this table brings its events as well
+    IF NOT EXISTS (SELECT FROM fp_sources s WHERE s.source = TG_ARGV[0]) THEN
+        RETURN NULL;
+    END IF;
     IF TG_OP <> 'INSERT' THEN
         old_rows := format('SELECT row_number() OVER () AS no, %s AS "row" FROM failpat_old t', fp_row_json_sql(TG_RELID, 't'));
     END IF;

@@ -44,6 +44,8 @@ UPDATE qa_thresholds SET fail_threshold = 0.55 WHERE check_type = 'likeness_drif
 UPDATE qa_thresholds SET warn_threshold = 0.9 WHERE check_type = 'motion';
 UPDATE qa_thresholds SET is_enabled = false WHERE check_type = 'motion';
 INSERT INTO qa_thresholds (project_id, check_type, warn_threshold, fail_threshold) VALUES (1, 'motion', 0.4, 0.2);
+-- of yesterday: loaded again, no edit
+INSERT INTO qa_thresholds (project_id, check_type, warn_threshold, fail_threshold, created_at) VALUES (1, 'artifacts', 0.9, 0.7, now() - interval '1 day');
 INSERT INTO qa_profiles (name, thresholds) VALUES ('mine', '{"motion": {"warn": 0.3, "fail": 0.1}, "artifacts": {"warn": 0.8, "fail": 0.5}}');
 UPDATE qa_profiles SET description = 'of mine' WHERE name = 'mine';
 UPDATE qa_profiles SET thresholds = '{"motion": {"warn": 0.3, "fail": 0.2}, "artifacts": {"warn": 0.8, "fail": 0.4}}' WHERE name = 'mine';
@@ -62,7 +64,7 @@ SELECT results_eq($$ SELECT label, scope ->> 'lora', scope ->> 'model', details 
     $$ VALUES ('LoRA lux version 2', '2', NULL, 'INSERT'), ('Model base version 1', NULL, '3', 'INSERT'), ('Model base version 1', NULL, '3', 'UPDATE') $$,
     'new assets, and one replaced; not its description');
 CREATE TEMP VIEW edits AS SELECT row_number() OVER (ORDER BY id) AS n, label, scope, "check", effect, details FROM events WHERE kind = 'threshold';
-SELECT is((SELECT count(*) FROM edits), 11::bigint, 'edits of thresholds, of those that judge');
+SELECT is((SELECT count(*) FROM edits), 11::bigint, 'edits of thresholds, of those that judge; not what is loaded again');
 SELECT results_eq($$ SELECT label, "check", effect FROM edits WHERE n = 1 $$,
     $$ VALUES ('Threshold edited: face_confidence fails below 0.5 instead of 0.4', 'face_confidence', 1::smallint) $$, 'a stricter one');
 SELECT results_eq($$ SELECT label, "check", effect FROM edits WHERE n = 2 $$,
