@@ -202,6 +202,39 @@ is($node->safe_psql('postgres', "SELECT bool_or(description = 'Tool x3 fails') F
 	't', 'and the pattern is there');
 
 #
+# A source that is an unlogged table, which a crash empties: what was captured of
+# it stays. So does what an interrupted refresh had yet to read, though the list
+# that it made of it is unlogged as well.
+#
+$node->safe_psql('postgres', <<'SQL');
+CREATE UNLOGGED TABLE trials (id bigint PRIMARY KEY, tool text, ok boolean);
+CREATE VIEW tried AS SELECT id AS source_key, id AS obs_key, now() AS observed_at, NOT ok AS failed, '{}'::text[] AS failed_checks, tool FROM trials;
+SELECT fp_attach('trials', 'tried', '{"public.trials": "id"}', refresh => 'manual');
+INSERT INTO trials SELECT g, 't' || g % 3, g % 6 > 0 FROM generate_series(1, 600) g;
+CALL fp_refresh('trials');
+INSERT INTO trials SELECT g, 't' || g % 3, g % 6 > 0 FROM generate_series(601, 660) g;
+INSERT INTO fp_pending (source, source_key, reason, at) SELECT 'trials', g::text, 'many', now() FROM generate_series(1, 600) g;
+SELECT fp_refresh_begin('trials');
+SELECT fp_refresh_pending('trials');
+SQL
+my $kept = "SELECT (SELECT count(*) FROM trials), (SELECT count(*) > 0 FROM fp_pending_batches),
+	observations, failures, dirty_buckets > 0, pending_keys > 0, active_patterns, error FROM fp_status() WHERE source = 'trials'";
+is($node->safe_psql('postgres', $kept), '660|t|660|110|t|t|1|', 'an unlogged source, captured, in the middle of a refresh');
+$node->stop('immediate');
+$node->start;
+is($node->safe_psql('postgres', $kept), '0|f|660|110|t|t|1|', 'after a crash it is empty, and what was captured of it is there');
+is($node->safe_psql('postgres', "SELECT count(*), count(*) FILTER (WHERE failed), count(*) FILTER (WHERE dims ->> 'tool' = 't0') FROM fp_observations WHERE source = 'trials'"),
+	'660|110|220', 'with its outcome and parameters');
+my ($rc, $told, $warned) = $node->psql('postgres', "CALL fp_refresh('trials')");
+is("$rc$warned", '0', 'a refresh goes on without a word');
+is($node->safe_psql('postgres', $kept), '0|f|660|110|f|f|1|', 'and leaves nothing to do, nor an error');
+is($node->safe_psql('postgres', "SELECT description, failure_count, total_count FROM failure_patterns WHERE source = 'trials'"), 'Tool t0 fails|110|220',
+	'the pattern is that of all that was captured');
+$node->safe_psql('postgres', "INSERT INTO trials SELECT g, 't0', false FROM generate_series(661, 670) g; CALL fp_refresh('trials')");
+is($node->safe_psql('postgres', $kept), '10|f|670|120|f|f|1|', 'what is written to it again is captured');
+$node->safe_psql('postgres', "SELECT fp_detach('trials', forget => true); DROP VIEW tried; DROP TABLE trials");
+
+#
 # Single-user mode, and a server in the hands of pg_upgrade: capture, and no worker.
 #
 $node->stop;
