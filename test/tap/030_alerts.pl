@@ -60,6 +60,19 @@ is($standby->safe_psql('postgres', $ask), $answers, 'the same on a hot standby')
 is($standby->safe_psql('postgres',
 		q{SET failpat.log_alerts = on; SELECT "Fail ""Pat"" ü".fp_log_alert('{1}')}),
 	'0', 'which logs nothing and raises nothing');
+
+# All that can be asked, and all that changes something.
+$primary->safe_psql('postgres', 'CREATE DATABASE asked');
+$primary->safe_psql('asked', 'CREATE EXTENSION failpat');
+$primary->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $primary->connstr('asked'), '-f', "$ENV{FAILPAT_TOP}/test/fixtures/questions.sql" ],
+	'a source to be asked about');
+my $all = q{SELECT n || ' ' || answer(q) || ' ' || q FROM questions ORDER BY n};
+my $said = $primary->safe_psql('asked', $all);
+$primary->wait_for_catchup($standby);
+cmp_ok(scalar(() = $said =~ /^\d+ [0-9a-f]{32} [1-9]/mg), '>=', 25, 'answers') or diag($said);
+is($standby->safe_psql('asked', $all), $said, 'the standby answers each question as the primary does');
+is($standby->safe_psql('asked', q{SELECT count(*) > 9, string_agg(q || ': ' || state, E'\n') FILTER (WHERE state <> '25006')
+		FROM (SELECT q, state_of(q) AS state FROM changes) c}), 't|', 'what changes anything fails as the server\'s own statements do (25006)');
 $standby->stop;
 
 # dump and restore: no note is written twice, none is lost
