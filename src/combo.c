@@ -17,6 +17,7 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -158,6 +159,7 @@ failpat_combo_read(FailpatCombo *combo, Jsonb *object, bool pattern,
 		bool					position = false;
 		double					number;
 
+		CHECK_FOR_INTERRUPTS();
 		if (condition->test == FAILPAT_RANGE ||
 			condition->test == FAILPAT_COUNT)
 			add_interval(combo, dim, len, condition->test == FAILPAT_COUNT,
@@ -181,47 +183,69 @@ failpat_combo_read(FailpatCombo *combo, Jsonb *object, bool pattern,
 	}
 }
 
+/*
+ * An interval of a dimension, or NULL.  What was read from objects is in one
+ * order: looking goes on at *next, behind what was found last, so that looking
+ * for all of another combination's is not quadratic.
+ */
 static const FailpatInterval *
 find_interval(const FailpatCombo *combo, const char *dim, int dim_len,
-			  bool count)
+			  bool count, int *next)
 {
-	for (int i = 0; i < combo->nintervals; i++)
-		if (combo->intervals[i].count == count &&
-			same_text(combo->intervals[i].dim, combo->intervals[i].dim_len,
-					  dim, dim_len))
-			return &combo->intervals[i];
+	for (int tried = 0, i = *next; tried < combo->nintervals; tried++, i++)
+	{
+		const FailpatInterval *interval;
+
+		if (i >= combo->nintervals)
+			i = 0;
+		interval = &combo->intervals[i];
+		if (interval->count == count &&
+			same_text(interval->dim, interval->dim_len, dim, dim_len))
+		{
+			*next = i + 1;
+			return interval;
+		}
+	}
 	return NULL;
 }
 
 const FailpatInterval *
 failpat_combo_interval(const FailpatCombo *combo, const char *dim, int dim_len)
 {
-	return find_interval(combo, dim, dim_len, false);
+	int next = 0;
+
+	return find_interval(combo, dim, dim_len, false, &next);
 }
 
 bool
 failpat_combo_same_ranges(const FailpatCombo *a, const FailpatCombo *b)
 {
+	int next = 0;
+
 	for (int i = 0; i < a->nintervals; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		if (find_interval(b, a->intervals[i].dim, a->intervals[i].dim_len,
-						  a->intervals[i].count) == NULL)
+						  a->intervals[i].count, &next) == NULL)
 			return false;
+	}
 	return a->nintervals == b->nintervals;
 }
 
 /*
  * What a combination says of the dimension of a range: of a number of values
  * also what its items of that set tell, which are all that it has, or, of a
- * pattern (at_least), all that it asks for.
+ * pattern (at_least), all that it asks for.  next: see find_interval.
  */
 static bool
 said_of(const FailpatCombo *combo, const FailpatInterval *range, bool at_least,
-		FailpatInterval *said)
+		int *next, FailpatInterval *said)
 {
 	const FailpatInterval *given =
-		find_interval(combo, range->dim, range->dim_len, range->count);
+		find_interval(combo, range->dim, range->dim_len, range->count, next);
 	int n = 0;
 
+	CHECK_FOR_INTERRUPTS();
 	*said = *range;
 	for (int i = 0; i < combo->nitems && range->count; i++)
 		n += same_text(combo->items[i].dim, combo->items[i].dim_len,
@@ -240,6 +264,8 @@ bool
 failpat_combo_meets(const FailpatCombo *combo, const FailpatCombo *pattern,
 					bool whole_scene)
 {
+	int next = 0;
+
 	for (int i = 0; i < pattern->nitems; i++)
 		if (!has_item(combo, &pattern->items[i]))
 			return false;
@@ -248,7 +274,7 @@ failpat_combo_meets(const FailpatCombo *combo, const FailpatCombo *pattern,
 		const FailpatInterval *range = &pattern->intervals[i];
 		FailpatInterval		   given;
 
-		if (!said_of(combo, range, false, &given))
+		if (!said_of(combo, range, false, &next, &given))
 		{
 			if (!whole_scene ||
 				!same_text(range->dim, range->dim_len, FAILPAT_POSITION,
@@ -264,6 +290,8 @@ failpat_combo_meets(const FailpatCombo *combo, const FailpatCombo *pattern,
 bool
 failpat_combo_says_more(const FailpatCombo *more, const FailpatCombo *less)
 {
+	int next = 0;
+
 	for (int i = 0; i < less->nitems; i++)
 		if (!has_item(more, &less->items[i]))
 			return false;
@@ -272,8 +300,8 @@ failpat_combo_says_more(const FailpatCombo *more, const FailpatCombo *less)
 		const FailpatInterval *wide = &less->intervals[i];
 		FailpatInterval		   narrow;
 
-		if (!said_of(more, wide, true, &narrow) || narrow.min < wide->min ||
-			narrow.max > wide->max)
+		if (!said_of(more, wide, true, &next, &narrow) ||
+			narrow.min < wide->min || narrow.max > wide->max)
 			return false;
 	}
 	return true;

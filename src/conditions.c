@@ -5,7 +5,8 @@
  *
  * Read conditions live in the context that the caller names; for the SQL
  * function that is the query's, and they are read again only when the
- * arguments change.  Matching allocates nothing that lasts.  Takes no locks.
+ * arguments change.  Matching allocates nothing that lasts, and takes as long
+ * as it takes to sort what it reads.  Takes no locks.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -15,8 +16,10 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/numeric.h"
 
 #include "condition_read.h"
@@ -27,7 +30,7 @@
 #include "varatt.h"
 #endif
 
-/* A condition, and what is known of its dimension. */
+/* A condition, and what is known of its dimension; values sorted, each once. */
 typedef struct Asked
 {
 	FailpatCondition condition;
@@ -40,6 +43,29 @@ struct FailpatConditions
 	int	   n;
 	Asked *list;
 };
+
+static int
+text_cmp(const void *a, const void *b)
+{
+	const FailpatText *x = a;
+	const FailpatText *y = b;
+	int				   cmp = memcmp(x->data, y->data, Min(x->len, y->len));
+
+	return cmp != 0 ? cmp : x->len - y->len;
+}
+
+/* sorts texts, each once; their number */
+static int
+sort_texts(FailpatText *texts, int n)
+{
+	int kept = 0;
+
+	qsort(texts, n, sizeof(FailpatText), text_cmp);
+	for (int i = 0; i < n; i++)
+		if (kept == 0 || !failpat_same_text(texts[kept - 1], texts[i]))
+			texts[kept++] = texts[i];
+	return kept;
+}
 
 /* --- reading ----------------------------------------------------------- */
 
@@ -58,6 +84,7 @@ failpat_conditions_read(Jsonb *conditions, const char *const *ordinal,
 		Asked			 *asked = &result->list[i];
 		FailpatCondition *condition = &asked->condition;
 
+		CHECK_FOR_INTERRUPTS();
 		*condition = list[i];
 		for (int j = 0; j < nordinal; j++)
 			asked->ordinal |=
@@ -67,6 +94,7 @@ failpat_conditions_read(Jsonb *conditions, const char *const *ordinal,
 		/* what is not ordinal may be a set */
 		failpat_condition_check(condition,
 								asked->ordinal ? FP_ORDINAL : FP_SET, false);
+		condition->nvalues = sort_texts(condition->values, condition->nvalues);
 		asked->numbers = palloc_array(double, (Size) condition->nvalues + 1);
 		for (int v = 0; v < condition->nvalues && asked->ordinal; v++)
 			(void) fp_number_parse(condition->values[v].data,
@@ -94,6 +122,13 @@ number_of(const JsonbValue *json, double *number)
 		   fp_number_parse(json->val.string.val, json->val.string.len, number);
 }
 
+static bool
+is_scalar(const JsonbValue *json)
+{
+	return json->type == jbvString || json->type == jbvNumeric ||
+		   json->type == jbvBool;
+}
+
 /* Is a scalar of an observation this value? */
 static bool
 is_value(const Asked *asked, int v, const JsonbValue *json)
@@ -102,56 +137,84 @@ is_value(const Asked *asked, int v, const JsonbValue *json)
 
 	if (asked->ordinal)
 		return number_of(json, &number) && number == asked->numbers[v];
-	if (json->type != jbvString && json->type != jbvNumeric &&
-		json->type != jbvBool)
+	if (!is_scalar(json))
 		return false;
 	return failpat_same_text(failpat_scalar_text(json),
 							 asked->condition.values[v]);
 }
 
+/* Has a set all of the values?  It is read once, whatever their number. */
 static bool
 has_all(const Asked *asked, JsonbContainer *array)
 {
-	int n = JsonContainerSize(array);
+	const FailpatCondition *condition = &asked->condition;
+	bool				   *found = palloc0(condition->nvalues);
+	int						missing = condition->nvalues;
+	JsonbIterator		   *it = JsonbIteratorInit(array);
+	JsonbValue				json;
 
-	for (int v = 0; v < asked->condition.nvalues; v++)
+	(void) JsonbIteratorNext(&it, &json, true);
+	while (missing > 0 && JsonbIteratorNext(&it, &json, true) == WJB_ELEM)
 	{
-		bool found = false;
+		int v = -1;
 
-		for (int i = 0; i < n && !found; i++)
-			found =
-				is_value(asked, v, getIthJsonbValueFromContainer(array, i));
-		if (!found)
-			return false;
+		CHECK_FOR_INTERRUPTS();
+		/* of an ordinal dimension there is one value */
+		if (asked->ordinal)
+			v = is_value(asked, 0, &json) ? 0 : -1;
+		else if (is_scalar(&json))
+		{
+			FailpatText	 text = failpat_scalar_text(&json);
+			FailpatText *is =
+				bsearch(&text, condition->values, condition->nvalues,
+						sizeof(text), text_cmp);
+
+			if (is != NULL)
+				v = (int) (is - condition->values);
+			if (json.type == jbvNumeric)
+				pfree((char *) text.data);
+		}
+		if (v >= 0 && !found[v])
+		{
+			found[v] = true;
+			missing--;
+		}
 	}
-	return true;
+	if (it != NULL)
+		pfree(it);
+	pfree(found);
+	return missing == 0;
 }
 
 /* how many different values a set of an observation has; a scalar is one */
 static int
 count_values(const JsonbValue *json)
 {
-	JsonbContainer *array;
-	FailpatText	   *seen;
-	int				n = 0;
+	MemoryContext  cx;
+	MemoryContext  old;
+	JsonbIterator *it;
+	JsonbValue	   value;
+	FailpatText	  *seen;
+	int			   n = 0;
 
 	if (json->type != jbvBinary)
 		return 1;
-	array = json->val.binary.data;
-	seen = palloc_array(FailpatText, (Size) JsonContainerSize(array) + 1);
-	for (uint32 i = 0; i < JsonContainerSize(array); i++)
+	cx = AllocSetContextCreate(CurrentMemoryContext, "failpat members",
+							   ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(cx);
+	seen = palloc_array(FailpatText,
+						(Size) JsonContainerSize(json->val.binary.data) + 1);
+	it = JsonbIteratorInit(json->val.binary.data);
+	(void) JsonbIteratorNext(&it, &value, true);
+	while (JsonbIteratorNext(&it, &value, true) == WJB_ELEM)
 	{
-		JsonbValue *value = getIthJsonbValueFromContainer(array, i);
-		bool		known = false;
-
-		if (value->type == jbvNull || value->type == jbvBinary)
-			continue;
-		seen[n] = failpat_scalar_text(value);
-		for (int j = 0; j < n && !known; j++)
-			known = failpat_same_text(seen[j], seen[n]);
-		n += !known;
+		CHECK_FOR_INTERRUPTS();
+		if (is_scalar(&value))
+			seen[n++] = failpat_scalar_text(&value);
 	}
-	pfree(seen);
+	n = sort_texts(seen, n);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(cx);
 	return n;
 }
 

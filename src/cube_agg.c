@@ -86,14 +86,15 @@ typedef struct Source
 	int		   nordinal;
 	int		   nstrata;
 
-	/* record only */
-	Oid		  type;
-	int32	  typmod;
-	TupleDesc desc;
-	int		  ncolumns;
-	Column	 *columns;
-	Datum	 *values;
-	bool	 *nulls;
+	/* record only; what follows desc lives in record_cx, and desc does */
+	MemoryContext record_cx;
+	Oid			  type;
+	int32		  typmod;
+	TupleDesc	  desc;
+	int			  ncolumns;
+	Column		 *columns;
+	Datum		 *values;
+	bool		 *nulls;
 } Source;
 
 static uint64 next_source_id = 1;
@@ -288,16 +289,25 @@ describe_column(Source *source, Form_pg_attribute att, Column *column)
 	get_typlenbyvalalign(column->element, &column->elmlen, &column->elmbyval,
 						 &column->elmalign);
 	getTypeOutputInfo(column->element, &out, &varlena);
-	fmgr_info_cxt(out, &column->output, source->cx);
+	fmgr_info_cxt(out, &column->output, source->record_cx);
 }
 
-/* remember the columns of a type of records */
+/* remember the columns of a type of records, and those of no other */
 static void
 describe_record(Source *source, Oid type, int32 typmod)
 {
-	TupleDesc	  desc = lookup_rowtype_tupdesc(type, typmod);
-	MemoryContext old = MemoryContextSwitchTo(source->cx);
+	TupleDesc	  desc;
+	MemoryContext old;
 
+	source->desc = NULL;
+	if (source->record_cx)
+		MemoryContextReset(source->record_cx);
+	else
+		source->record_cx =
+			AllocSetContextCreate(source->cx, "failpat cube record",
+								  ALLOCSET_SMALL_SIZES);
+	desc = lookup_rowtype_tupdesc(type, typmod);
+	old = MemoryContextSwitchTo(source->record_cx);
 	source->desc = CreateTupleDescCopy(desc);
 	ReleaseTupleDesc(desc);
 	desc = source->desc;

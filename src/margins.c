@@ -20,6 +20,7 @@
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -111,10 +112,11 @@ failpat_cube_dim_names(PG_FUNCTION_ARGS)
 Jsonb *
 failpat_known_conditions(const FpCube *cube, Jsonb *conditions, bool *possible)
 {
-	JsonbIterator *it;
-	JsonbValue	   key;
-	JsonbValue	   value;
-	Datum		   rest = JsonbPGetDatum(conditions);
+	JsonbIterator	*it;
+	JsonbValue		 key;
+	JsonbValue		 value;
+	JsonbParseState *rest = NULL;
+	bool			 all = true;
 
 	*possible = true;
 	/* what is no object is an error, raised where conditions are read */
@@ -122,23 +124,28 @@ failpat_known_conditions(const FpCube *cube, Jsonb *conditions, bool *possible)
 		return conditions;
 	it = JsonbIteratorInit(&conditions->root);
 	(void) JsonbIteratorNext(&it, &key, true);
+	(void) pushJsonbValue(&rest, WJB_BEGIN_OBJECT, NULL);
 	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
 	{
 		int d;
 
+		CHECK_FOR_INTERRUPTS();
 		(void) JsonbIteratorNext(&it, &value, true);
 		d = fp_cube_find_dim(cube, key.val.string.val, key.val.string.len);
 		if (d >= 0 &&
 			(cube->dims[d].kind != FP_NOMINAL || cube->dims[d].nvalues > 0))
+		{
+			(void) pushJsonbValue(&rest, WJB_KEY, &key);
+			(void) pushJsonbValue(&rest, WJB_VALUE, &value);
 			continue;
+		}
+		all = false;
 		if (value.type != jbvNull)
 			*possible = false;
-		rest =
-			DirectFunctionCall2(jsonb_delete, rest,
-								PointerGetDatum(cstring_to_text_with_len(
-									key.val.string.val, key.val.string.len)));
 	}
-	return DatumGetJsonbP(rest);
+	if (all)
+		return conditions;
+	return JsonbValueToJsonb(pushJsonbValue(&rest, WJB_END_OBJECT, NULL));
 }
 
 /* numbers of the dimensions of a cube that are named; there is room for all */
