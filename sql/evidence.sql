@@ -28,6 +28,7 @@ SELECT fp_e_value('{}'), fp_wealth('{}', '{0,5,5,3}', '{0,0,5,3}', '{10,9,9,3}',
 -- inflated: the logarithm is divided
 SELECT bool_and(abs(a * 2 - b) < 1e-12) FROM unnest(fp_wealth('{}', '{10}', '{4}', '{100}', '{12}', 2), fp_wealth('{}', '{10}', '{4}', '{100}', '{12}')) AS u (a, b);
 SELECT fp_e_value('{800,800,800,800,800,800}') = 1.7976931348623157e308 AS finite;
+SELECT fp_e_value('{Infinity,-Infinity,Infinity,0,-Infinity,Infinity}') = 1.7976931348623157e308 AS mean_of_infinities, fp_e_value(array_fill('-Infinity'::float8, '{6}')) AS nothing;
 SELECT fp_wealth('{}', '{1}', '{2}', '{3}', '{2}');
 SELECT fp_wealth('{}', '{1,2}', '{1}', '{3}', '{2}');
 SELECT fp_wealth('{}', '{null}', '{1}', '{3}', '{2}');

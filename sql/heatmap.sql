@@ -130,6 +130,8 @@ SELECT replace(h, E'\033', 'ESC')
 FROM (SELECT failure_cube(i % 9 = 0, (SELECT d FROM (SELECT v AS "odd name", CASE WHEN i % 2 = 0 THEN 'a rather long name of a column' ELSE 'b' END AS c) d)) AS cube
       FROM generate_series(1, 90) i, (VALUES (E'\033[31mred\x07'), ('a name that is longer than the twenty-four columns it has')) n (v)) q,
      fp_heatmap_text(cube, 'odd name', 'c', colors => false) h;
+-- nothing of anything: no rate
+SELECT h FROM (SELECT fp_slice(cube, '{"scene": "no such"}') AS cube FROM cubes) e, fp_heatmap_text(cube, 'pos', 'light', col_limit => 1) h;
 \pset tuples_only off
 \pset format aligned
 
@@ -155,3 +157,7 @@ SELECT count(*) FROM cubes, fp_heatmap(cube, 'scene', 'light', confidence => 95)
 SELECT count(*) FROM cubes, fp_heatmap(cube, 'scene', 'light', red_at => 0);
 SELECT count(*) FROM (SELECT failure_cube(true, (SELECT d FROM (SELECT 1 AS a, 2 AS b) d)) AS cube) q,
      fp_heatmap(cube, 'a', 'b', "check" => 'face');
+-- long names are cut, between characters
+SELECT count(*) FROM (SELECT failure_cube(true, jsonb_build_object(n, 1)) AS cube, n FROM repeat('€', 400) n GROUP BY n) q, fp_heatmap(cube, n, n);
+SELECT count(*) FROM (SELECT failure_cube(true, jsonb_build_object(n, 1, 'b', 2)) AS cube, n FROM repeat('€', 400) n GROUP BY n) q,
+     fp_heatmap(cube, n, 'b', row_bins => '{1}');

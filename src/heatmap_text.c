@@ -119,12 +119,24 @@ put_words(StringInfo line, const char *words, int width, bool right)
 	put_name(line, &text, width, right);
 }
 
-/* " 44%? " in the cell's colour */
+static void
+put_none(Picture *picture, int width)
+{
+	appendStringInfoChar(&picture->line, ' ');
+	put_words(&picture->line, "- ", width, true);
+}
+
+/* " 44%? " in the cell's colour; without trials there is no rate */
 static void
 put_cell(Picture *picture, const FpHeatCell *cell, int width)
 {
 	char words[32];
 
+	if (isnan(cell->rate))
+	{
+		put_none(picture, width);
+		return;
+	}
 	if (cell->rate >= 0.0995)
 		snprintf(words, sizeof(words), "%.0f%%", 100 * cell->rate);
 	else
@@ -216,10 +228,7 @@ put_rows(Picture *picture)
 				put_cell(picture, &picture->heat->cells[next++],
 						 picture->widths[c]);
 			else
-			{
-				appendStringInfoChar(&picture->line, ' ');
-				put_words(&picture->line, "- ", picture->widths[c], true);
-			}
+				put_none(picture, picture->widths[c]);
 		}
 		put_counts(picture, table->row.members[r].failures,
 				   table->row.members[r].trials, MIN_CELL);

@@ -12,6 +12,8 @@
  */
 #include "pure.h"
 
+#include "mb/pg_wchar.h"
+
 /* Raise an error of a pure part; does not return. */
 void
 fp_error(FpErrorClass errclass, const char *detail, const char *hint,
@@ -40,6 +42,9 @@ fp_error(FpErrorClass errclass, const char *detail, const char *hint,
 	va_start(args, msg);
 	vsnprintf(text, sizeof(text), msg, args);
 	va_end(args);
+	/* what did not fit is not cut in the middle of a character */
+	if (strlen(text) == sizeof(text) - 1)
+		text[pg_mbcliplen(text, sizeof(text) - 1, sizeof(text) - 1)] = '\0';
 
 	ereport(ERROR, (errcode(sqlstate), errmsg("%s", text),
 					detail ? errdetail("%s", detail) : 0,

@@ -114,9 +114,10 @@ check_spec(const FpDim *dim, const FpAxisSpec *spec)
 		return;
 	if (dim->kind != FP_ORDINAL)
 		fp_error(FP_ERR_DATA, "Bins are ranges of an ordinal dimension.", NULL,
-				 "%s_bins does not go with dimension \"%s\", which is not "
+				 "%s_bins does not go with dimension \"%.*s\", which is not "
 				 "ordinal",
-				 spec->axis, dim->name.data);
+				 spec->axis, fp_clip(dim->name.data, dim->name.len),
+				 dim->name.data);
 	if (spec->nbounds > FP_CROSSTAB_MAX_BOUNDS)
 		fp_error(FP_ERR_DATA, NULL, NULL,
 				 "%s_bins has %d bounds, more than %d", spec->axis,
@@ -755,7 +756,8 @@ fp_crosstab(FpArena arena, FpScan *const *scans, int nscans,
 	if (table->one_dim && rwork.dim->kind != FP_SET)
 		fp_error(FP_ERR_DATA,
 				 "Only a set-valued dimension can be compared with itself.",
-				 NULL, "row_dim and col_dim are both \"%s\"",
+				 NULL, "row_dim and col_dim are both \"%.*s\"",
+				 fp_clip(rwork.dim->name.data, rwork.dim->name.len),
 				 rwork.dim->name.data);
 	check_spec(rwork.dim, row);
 	check_spec(cwork.dim, col);

@@ -102,7 +102,7 @@ fp_logaddexp(double x, double y)
 		x = y;
 		y = swap;
 	}
-	if (y == -INFINITY)
+	if (y == -INFINITY || x == INFINITY)
 		return x;
 	return x + log1p(exp(y - x));
 }
