@@ -38,19 +38,20 @@ static SPIPlanPtr plan_size;
 static SPIPlanPtr plan_match;
 static SPIPlanPtr plan_scan;
 static SPIPlanPtr plan_fixes;
-static Oid		  plans_schema; /* of the extension that they are for */
+
+static FailpatPlans plans = {
+	.plans = {&plan_size, &plan_match, &plan_scan, &plan_fixes}};
 
 static void
 make_plans(Oid schema)
 {
-	const char *s = quote_identifier(get_namespace_name(schema));
+	const char *s = failpat_plans_wanted(&plans, schema);
 	Oid			match_types[] = {INT8ARRAYOID, TEXTOID, INT8OID};
 	Oid			fix_types[] = {INT8ARRAYOID, INT8ARRAYOID};
 	char	   *columns;
 
-	if (plans_schema == schema)
+	if (s == NULL)
 		return;
-	plans_schema = InvalidOid; /* as long as one of them is missing */
 	plan_size = failpat_prepare(
 		psprintf("SELECT pg_catalog.max(%1$s.fp_match_size(p.conditions))"
 				 " FROM %1$s.failure_patterns p",
@@ -86,7 +87,7 @@ make_plans(Oid schema)
 	plan_fixes = failpat_prepare(
 		psprintf("SELECT f.told, f.fixes FROM %s.fp_fixes_told($1, $2) f", s),
 		2, fix_types);
-	plans_schema = schema;
+	failpat_plans_made(&plans, schema);
 }
 
 /* --- look-ups ---------------------------------------------------------- */

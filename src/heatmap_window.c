@@ -27,23 +27,24 @@
 #include "scans.h"
 
 static SPIPlanPtr plan_cubes;
-static Oid		  plan_schema; /* of the extension that it is for */
+
+static FailpatPlans plans = {.plans = {&plan_cubes}};
 
 static void
 make_plan(Oid schema)
 {
-	Oid types[] = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID,
-				   TEXTARRAYOID};
+	const char *s = failpat_plans_wanted(&plans, schema);
+	Oid			types[] = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID,
+						   TEXTARRAYOID};
 
-	if (plan_schema == schema)
+	if (s == NULL)
 		return;
-	plan_schema = InvalidOid;
 	plan_cubes =
 		failpat_prepare(psprintf("SELECT c FROM %s.fp_window_cubes($1, $2, "
 								 "$3, $4, $5, true) c",
-								 quote_identifier(get_namespace_name(schema))),
+								 s),
 						lengthof(types), types);
-	plan_schema = schema;
+	failpat_plans_made(&plans, schema);
 }
 
 FpScan **

@@ -78,21 +78,22 @@ enum
 /* --- statements -------------------------------------------------------- */
 
 static SPIPlanPtr plan_model;
-static SPIPlanPtr plan_terms;	/* that have one of some keys, */
-static SPIPlanPtr plan_more;	/* and all patterns and pairs; */
-static SPIPlanPtr plan_simple;	/* values by themselves only */
-static Oid		  plans_schema; /* of the extension that they are for */
+static SPIPlanPtr plan_terms;  /* that have one of some keys, */
+static SPIPlanPtr plan_more;   /* and all patterns and pairs; */
+static SPIPlanPtr plan_simple; /* values by themselves only */
+
+static FailpatPlans plans = {
+	.plans = {&plan_model, &plan_terms, &plan_more, &plan_simple}};
 
 static void
 make_plans(Oid schema)
 {
-	const char *s = quote_identifier(get_namespace_name(schema));
+	const char *s = failpat_plans_wanted(&plans, schema);
 	Oid			types[] = {TEXTOID, INT8ARRAYOID};
 	char	   *columns;
 
-	if (plans_schema == schema)
+	if (s == NULL)
 		return;
-	plans_schema = InvalidOid; /* as long as one of them is missing */
 	plan_model = failpat_prepare(
 		psprintf("SELECT s.source, m.dimensions, m.max_items, m.unmodelled,"
 				 " m.trials, m.failures, m.since, m.until, m.fitted_at,"
@@ -123,7 +124,7 @@ make_plans(Oid schema)
 										 " ORDER BY t.term",
 										 columns),
 								2, types);
-	plans_schema = schema;
+	failpat_plans_made(&plans, schema);
 }
 
 static Datum

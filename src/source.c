@@ -8,8 +8,8 @@
  * plan in the plan cache; both are freed when the entry is read again.  An
  * entry is marked invalid, never freed, by the relcache callback: when the
  * source view, our tables or (by the trigger on fp_sources and fp_dimensions)
- * the configuration change.  Takes no locks but those of reading catalogs and
- * fp_sources.
+ * the configuration change; and by that of schemas, as the plans name the
+ * view's.  Takes no locks but those of reading catalogs and fp_sources.
  *
  * Copyright (c) 2026, the failpat authors
  *
@@ -71,6 +71,13 @@ relcache_changed(Datum arg, Oid relid)
 	}
 }
 
+/* The plans name schemas: the view's, those of operators. */
+static void
+schema_changed(Datum arg, int cache, uint32 hash)
+{
+	relcache_changed(arg, InvalidOid);
+}
+
 /* An aborted capture leaves its mark; there is none at the end. */
 static void
 transaction_ended(XactEvent event, void *arg)
@@ -102,6 +109,7 @@ source_init(void)
 	sources = hash_create("failpat sources", 8, &ctl,
 						  HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	CacheRegisterRelcacheCallback(relcache_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, (Datum) 0);
 	RegisterXactCallback(transaction_ended, NULL);
 }
 
