@@ -471,8 +471,9 @@ refresh(FailpatOrder *order, List **others)
 			*others = lappend(*others, pstrdup(lfirst(cell)));
 		MemoryContextSwitchTo(cx);
 	}
-	stay = failpat_job_end(order, task.outcome, task.error);
+	/* once the job has ended another may begin, and two would seem to be at it */
 	pgstat_report_activity(STATE_IDLE, NULL);
+	stay = failpat_job_end(order, task.outcome, task.error);
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(cx);
 	return stay;
