@@ -226,6 +226,8 @@ $new->append_conf('postgresql.conf', 'fsync = off');
 chdir $node->basedir;
 command_ok([ 'pg_upgrade', '--no-sync', '-d', $node->data_dir, '-D', $new->data_dir, '-b', $old ? "$old/bin" : $bin, '-B', $bin, '-s', $new->host,
 		'-p', $node->port, '-P', $new->port, '-O', '', '-o', '' ], 'pg_upgrade');
+# it keeps them only where it failed
+diag("$_: " . substr(slurp_file($_), -3000)) for glob $new->data_dir . '/pg_upgrade_output.d/*/log/pg_upgrade_dump_*.log';
 $node = $new;
 $node->start;
 my $to = $node->safe_psql('postgres', 'SHOW server_version');
