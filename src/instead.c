@@ -19,7 +19,6 @@
 #include <math.h>
 
 #include "utils/builtins.h"
-#include "utils/numeric.h"
 
 #include "alert_lookup.h"
 #include "json_member.h"

@@ -48,7 +48,7 @@ typedef struct FpStep
  * level: what the p-value of a change that is told must not exceed.
  *
  * parents[i] becomes the step that explains most of step i, or one of the
- * above.  Some 1900 steps are told of which each is looked at beside the
+ * above.  1890 steps can be told, each looked at beside at most 959 of the
  * others; what comes after them is a cause of its own if it is significant.
  */
 extern void fp_steps_merge(FpArena arena, const FpCellTable *rows,
