@@ -226,8 +226,12 @@ $new->append_conf('postgresql.conf', 'fsync = off');
 chdir $node->basedir;
 command_ok([ 'pg_upgrade', '--no-sync', '-d', $node->data_dir, '-D', $new->data_dir, '-b', $old ? "$old/bin" : $bin, '-B', $bin, '-s', $new->host,
 		'-p', $node->port, '-P', $new->port, '-O', '', '-o', '' ], 'pg_upgrade');
-# it keeps them only where it failed
-diag("$_: " . substr(slurp_file($_), -3000)) for glob $new->data_dir . '/pg_upgrade_output.d/*/log/pg_upgrade_dump_*.log';
+# it keeps them only where it failed; what is wrong stands at the end
+for my $log (glob $new->data_dir . '/pg_upgrade_output.d/*/log/pg_upgrade_dump_*.log')
+{
+	my @lines = grep { !/^command: |^pg_restore: (?:creating|executing|connecting|restoring)/ } split /\n/, slurp_file($log);
+	diag($log =~ s|.*/||r, ": $_") for @lines > 12 ? @lines[-12 .. -1] : @lines;
+}
 $node = $new;
 $node->start;
 my $to = $node->safe_psql('postgres', 'SHOW server_version');

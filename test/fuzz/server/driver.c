@@ -2,8 +2,8 @@
  *
  * driver.c
  *		libFuzzer within a server, for what reads by the server's own means:
- *		the text of a cube (its JSON parser) and observations and conditions
- *		as jsonb.  test/tools/fuzz links this into failpat's library, with
+ *		the text of a cube (its JSON parser), observations and conditions as
+ *		jsonb, and options.  test/tools/fuzz links this into failpat's library, with
  *		what libFuzzer needs to see which code is reached, and calls
  *
  *			failpat_fuzz(target text, arguments text[])
@@ -12,7 +12,7 @@
  *		process.
  *
  * An error of the user's is an answer; an internal one (XX000), a failed check
- * of UBSan, a crash or a wrong answer is a finding.
+ * of ASan or UBSan, a crash or a wrong answer is a finding.
  *
  * Memory: a context that is emptied before each input.  No locks.
  *
@@ -68,6 +68,12 @@ static const struct
 	 " \"position\": \"6\"}', $1::jsonb, '{position}') IS NOT NULL)"
 	 " AND fp_pattern_text($1::jsonb) IS NOT NULL"
 	 " AND fp_pattern_key($1::jsonb) IS NOT NULL FROM fuzz_cube"},
+	/* what a cube is mined with, an item each: "3,0.05,20,1.2,worse,blur" */
+	{"options",
+	 "SELECT (SELECT count(*) >= 0 AND coalesce(bool_and(p.trials >= o[3]::int"
+	 " AND p.arity <= o[1]::int), true)"
+	 " FROM fp_patterns(c, o[1]::int, o[2]::float8, o[3]::int, o[4]::float8,"
+	 " o[5], o[6]) p) FROM fuzz_cube, string_to_array($1, ',', '') o"},
 };
 
 static SPIPlanPtr	 plan;
