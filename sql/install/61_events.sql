@@ -152,8 +152,9 @@ BEGIN
         IF "table" = 'qa_profiles' AND op <> 'UPDATE' THEN
             RETURN;
         END IF;
-        -- a row that is older than its insertion is loaded again: no edit
-        IF op = 'INSERT' AND (new_row ->> 'created_at')::timestamptz < transaction_timestamp() - interval '1 minute' THEN
+        -- a dump that is loaded brings what is known already: no edit. It says so
+        -- only by this: every dump switches it off, and nobody who writes does.
+        IF op = 'INSERT' AND current_setting('check_function_bodies') = 'off' THEN
             RETURN;
         END IF;
         kind := 'threshold';

@@ -11,7 +11,7 @@ CREATE EXTENSION failpat SCHEMA "Fail ""Pat"" ü";
 \set naming avatar
 \i test/fixtures/prd49.sql
 SET search_path = public, tap;
-SELECT plan(25);
+SELECT plan(26);
 
 INSERT INTO projects (name) VALUES ('Glass Harbour');
 INSERT INTO avatars (project_id, name) VALUES (1, 'Ada');
@@ -44,8 +44,6 @@ UPDATE qa_thresholds SET fail_threshold = 0.55 WHERE check_type = 'likeness_drif
 UPDATE qa_thresholds SET warn_threshold = 0.9 WHERE check_type = 'motion';
 UPDATE qa_thresholds SET is_enabled = false WHERE check_type = 'motion';
 INSERT INTO qa_thresholds (project_id, check_type, warn_threshold, fail_threshold) VALUES (1, 'motion', 0.4, 0.2);
--- of yesterday: loaded again, no edit
-INSERT INTO qa_thresholds (project_id, check_type, warn_threshold, fail_threshold, created_at) VALUES (1, 'artifacts', 0.9, 0.7, now() - interval '1 day');
 INSERT INTO qa_profiles (name, thresholds) VALUES ('mine', '{"motion": {"warn": 0.3, "fail": 0.1}, "artifacts": {"warn": 0.8, "fail": 0.5}}');
 UPDATE qa_profiles SET description = 'of mine' WHERE name = 'mine';
 UPDATE qa_profiles SET thresholds = '{"motion": {"warn": 0.3, "fail": 0.2}, "artifacts": {"warn": 0.8, "fail": 0.4}}' WHERE name = 'mine';
@@ -56,6 +54,12 @@ UPDATE scene_type_qa_overrides SET custom_thresholds = '{"motion": {"fail": 0.4}
 UPDATE scene_type_qa_overrides SET updated_at = now();
 DELETE FROM qa_profiles WHERE name = 'mine';
 DELETE FROM scene_type_qa_overrides;
+-- by a clock that is behind: an edit as any other
+INSERT INTO qa_thresholds (project_id, check_type, warn_threshold, fail_threshold, created_at) VALUES (1, 'artifacts', 0.9, 0.6, now() - interval '1 day');
+-- from a dump: known, no edit
+SET check_function_bodies = off;
+INSERT INTO qa_thresholds (project_id, check_type, warn_threshold, fail_threshold) VALUES (1, 'likeness_drift', 0.9, 0.7);
+RESET check_function_bodies;
 RESET ROLE;
 
 SELECT results_eq($$ SELECT label, scope FROM events WHERE kind = 'workflow' $$,
@@ -64,7 +68,7 @@ SELECT results_eq($$ SELECT label, scope ->> 'lora', scope ->> 'model', details 
     $$ VALUES ('LoRA lux version 2', '2', NULL, 'INSERT'), ('Model base version 1', NULL, '3', 'INSERT'), ('Model base version 1', NULL, '3', 'UPDATE') $$,
     'new assets, and one replaced; not its description');
 CREATE TEMP VIEW edits AS SELECT row_number() OVER (ORDER BY id) AS n, label, scope, "check", effect, details FROM events WHERE kind = 'threshold';
-SELECT is((SELECT count(*) FROM edits), 11::bigint, 'edits of thresholds, of those that judge; not what is loaded again');
+SELECT is((SELECT count(*) FROM edits), 12::bigint, 'edits of thresholds, of those that judge; not what a dump brings');
 SELECT results_eq($$ SELECT label, "check", effect FROM edits WHERE n = 1 $$,
     $$ VALUES ('Threshold edited: face_confidence fails below 0.5 instead of 0.4', 'face_confidence', 1::smallint) $$, 'a stricter one');
 SELECT results_eq($$ SELECT label, "check", effect FROM edits WHERE n = 2 $$,
@@ -80,6 +84,7 @@ SELECT results_eq($$ SELECT label, scope FROM edits WHERE n = 7 $$,
     $$ VALUES ('Quality profile changed (scene type walk)', '{"scene_type": "1"}'::jsonb) $$, 'another profile for a scene type');
 SELECT results_eq($$ SELECT effect, scope, "check" FROM edits WHERE n IN (8, 9) $$,
     $$ VALUES (NULL::smallint, '{"scene_type": "1"}'::jsonb, 'motion'), (1::smallint, '{"scene_type": "1"}', 'motion') $$, 'thresholds of its own');
+SELECT is((SELECT label FROM edits WHERE n = 12), 'Threshold edited: artifacts fails below 0.6 instead of the default (project 1)', 'dated back');
 
 -- in nobody's way
 ALTER TABLE "Fail ""Pat"" ü".fp_events ADD CONSTRAINT broken CHECK (kind <> 'threshold') NOT VALID;
@@ -87,7 +92,7 @@ SET client_min_messages = error;
 SELECT lives_ok($$ UPDATE qa_thresholds SET fail_threshold = 0.45 WHERE check_type = 'face_confidence' $$, 'a failpat that is broken refuses no edit');
 SET client_min_messages = warning;
 SELECT is((SELECT fail_threshold FROM qa_thresholds WHERE check_type = 'face_confidence'), 0.45::float8, 'which is made');
-SELECT is((SELECT count(*) FROM edits), 11::bigint, 'and not recorded');
+SELECT is((SELECT count(*) FROM edits), 12::bigint, 'and not recorded');
 ALTER TABLE "Fail ""Pat"" ü".fp_events DROP CONSTRAINT broken;
 
 -- The whole way: a threshold is edited, the rate rises, and that is said.

@@ -106,8 +106,6 @@ for my $db (sort keys %schema)
 	create($db, $db);
 	file($db, "$top/test/fixtures/prd49.sql", "$top/test/fixtures/generate.sql");
 	sql($db, qq{SELECT prd49_demo.generate(40000);
-		UPDATE qa_thresholds SET created_at = now() - interval '1 year'; -- before this test
-		UPDATE scene_type_qa_overrides SET created_at = now() - interval '1 year';
 		CREATE SCHEMA IF NOT EXISTS $quoted;
 		CREATE EXTENSION failpat SCHEMA $quoted;
 		SET search_path = $quoted, public;
