@@ -68,6 +68,38 @@ END;
 COMMENT ON FUNCTION fp_bucket_end(timestamptz, interval, text) IS
     'where the time bucket ends that a moment lies in';
 
+CREATE FUNCTION fp_period(source text, since timestamptz, until timestamptz, width interval,
+                          OUT first_bucket timestamptz, OUT ends timestamptz)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path FROM CURRENT
+AS $fn$
+#variable_conflict use_variable
+DECLARE
+    s fp_sources := fp_source_named(source);
+BEGIN
+    IF width IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'argument "bucket" must not be null';
+    END IF;
+    IF since >= until THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('since must be before until: %s is not before %s', since, until);
+    END IF;
+    -- raises where the width is not usable
+    PERFORM fp_bucket(now(), width, s.bucket_zone);
+    first_bucket := coalesce(since, now() - s.window_length);
+    IF isfinite(first_bucket) THEN
+        first_bucket := fp_bucket(first_bucket, width, s.bucket_zone);
+    END IF;
+    -- not what a clock that is ahead has dated
+    ends := coalesce(until, fp_bucket_end(now(), width, s.bucket_zone));
+    IF isfinite(ends) AND fp_bucket(ends, width, s.bucket_zone) < ends THEN
+        ends := fp_bucket_end(ends, width, s.bucket_zone);
+    END IF;
+END
+$fn$;
+COMMENT ON FUNCTION fp_period(text, timestamptz, timestamptz, interval) IS
+    'the whole buckets of a width that a period touches, until exclusive; NULL: the source''s window, up to now';
+
 CREATE FUNCTION fp_window(source text, since timestamptz, until timestamptz,
                           OUT first_bucket timestamptz, OUT ends timestamptz)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -77,18 +109,7 @@ AS $fn$
 DECLARE
     s fp_sources := fp_source_named(source);
 BEGIN
-    IF since >= until THEN
-        RAISE invalid_parameter_value USING
-            MESSAGE = format('since must be before until: %s is not before %s', since, until);
-    END IF;
-    first_bucket := coalesce(since, now() - s.window_length);
-    IF isfinite(first_bucket) THEN
-        first_bucket := fp_bucket(first_bucket, s.bucket, s.bucket_zone);
-    END IF;
-    ends := coalesce(until, 'infinity');
-    IF isfinite(ends) AND fp_bucket(ends, s.bucket, s.bucket_zone) < ends THEN
-        ends := fp_bucket_end(ends, s.bucket, s.bucket_zone);
-    END IF;
+    SELECT p.first_bucket, p.ends INTO first_bucket, ends FROM fp_period(s.source, since, until, s.bucket) p;
 END
 $fn$;
 COMMENT ON FUNCTION fp_window(text, timestamptz, timestamptz) IS

@@ -10,7 +10,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET LOCAL search_path = failpat, public, tap;
-SELECT plan(75);
+SELECT plan(77);
 
 -- Days are counted from the newest complete one, day 0, back: -1, -2, ...
 CREATE TABLE runs (
@@ -322,6 +322,9 @@ SELECT is((SELECT failure_count FROM failure_patterns WHERE source = 'ahead'),
 SELECT is((SELECT round(excess_per_week::numeric, 6) FROM failure_patterns WHERE source = 'ahead'), excess('ahead', -60), '... nor the weeks until then');
 SELECT is((SELECT last_occurrence FROM failure_patterns WHERE source = 'ahead'),
     (SELECT max(day_start(day) + interval '1 hour') FROM runs WHERE what = 'ahead' AND day <= 0 AND failed AND '3' = ANY (lora) AND ch = '2'), '... and has failed last when it did');
+SELECT is((SELECT array_agg(DISTINCT x) FROM (SELECT max("time") AS x FROM fp_trend(source => 'ahead') UNION ALL SELECT max(at) FROM fp_find_events('ahead')
+    WHERE kind = 'last_use') ends WHERE x > day_start(-7)), ARRAY[day_start(0)], '... nor do trends and events reach until then');
+SELECT is((SELECT sum(trials)::int FROM fp_heatmap('lora', 'ch', 'ahead')), (SELECT count(*)::int FROM runs WHERE what = 'ahead' AND day <= 0), '... nor heatmaps');
 SELECT is(errors(), NULL, 'no errors');
 SELECT throws_like('SELECT fp_look(NULL, NULL, NULL)', 'there is no source NULL%', 'a look at nothing says so');
 SELECT * FROM finish();
