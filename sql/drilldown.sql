@@ -157,8 +157,8 @@ FROM i, generate_series(0, length(bytes) - 1) n;
 -- time: whole buckets, until exclusive; without since, the source's window
 SELECT * FROM fp_window('runs', '2026-03-05 13:00', '2026-03-06 00:00');
 SELECT * FROM fp_window('runs', '2026-03-05 13:00', '2026-03-06 00:00:01');
-SELECT first_bucket, ends = date_trunc('day', now()) + interval '1 day' AS until_now FROM fp_window('runs', '-infinity', NULL);
-SELECT first_bucket = date_trunc('day', now() - interval '90 days') AS since_window, ends = date_trunc('day', now()) + interval '1 day' AS until_now FROM fp_window('runs', NULL, NULL);
+SELECT * FROM fp_window('runs', '-infinity', NULL);
+SELECT first_bucket = date_trunc('day', now() - interval '90 days') AS since_window, ends FROM fp_window('runs', NULL, NULL);
 SELECT * FROM fp_window('runs', '2026-03-05', '2026-03-05');
 SELECT min(observed_at), max(observed_at), count(*) FROM fp_drilldown('{}', 'runs', '2026-03-05 13:00', '2026-03-06 01:00', page_size => 10000);
 SELECT at, width, fp_bucket_end(at, width, 'Europe/Berlin')

@@ -96,10 +96,12 @@ is_enough(TimestampTz start, TimestampTz shown, int work)
 
 /*
  * fp_poll_read(source text, since timestamptz, work_ms integer,
- *				OUT through timestamptz, OUT seen bigint, OUT more boolean)
+ *				OUT through timestamptz, OUT newest timestamptz,
+ *				OUT seen bigint, OUT more boolean)
  *
  * All rows before through are recorded, and, unless there are more, those of
- * that time; NULL where there are none from since on.
+ * that time; NULL where there are none from since on.  newest is the time of
+ * the newest row that is not dated ahead of now; NULL where there is none.
  */
 Datum
 failpat_poll_read(PG_FUNCTION_ARGS)
@@ -109,6 +111,8 @@ failpat_poll_read(PG_FUNCTION_ARGS)
 	int			   work = PG_GETARG_INT32(2);
 	Oid			   schema = get_func_namespace(fcinfo->flinfo->fn_oid);
 	TimestampTz	   through = since;
+	TimestampTz	   newest = 0;
+	bool		   none = true; /* that is not ahead */
 	TimestampTz	   start = GetCurrentTimestamp();
 	TimestampTz	   shown = 0; /* when the first rows had come */
 	int64		   total = 0;
@@ -119,8 +123,8 @@ failpat_poll_read(PG_FUNCTION_ARGS)
 	FailpatCaller  caller;
 	Portal		   portal;
 	TupleDesc	   desc;
-	Datum		   values[3];
-	bool		   isnull[3] = {false, false, false};
+	Datum		   values[4];
+	bool		   isnull[4] = {false, false, false, false};
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -153,9 +157,22 @@ failpat_poll_read(PG_FUNCTION_ARGS)
 		n = failpat_take_rows(source, SPI_tuptable, SPI_processed, false, seen,
 							  0);
 		failpat_become_caller(&caller);
-		through = DatumGetTimestampTz(
-			SPI_getbinval(SPI_tuptable->vals[SPI_processed - 1],
-						  SPI_tuptable->tupdesc, AT_COLUMN, &is_null));
+		/* from the last row back to the first that is not ahead */
+		for (uint64 i = SPI_processed; i-- > 0;)
+		{
+			TimestampTz at = DatumGetTimestampTz(
+				SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
+							  AT_COLUMN, &is_null));
+
+			if (i == SPI_processed - 1)
+				through = at;
+			if (at <= start)
+			{
+				newest = at;
+				none = false;
+				break;
+			}
+		}
 		total += SPI_processed;
 		if (shown == 0)
 			shown = GetCurrentTimestamp();
@@ -176,7 +193,9 @@ failpat_poll_read(PG_FUNCTION_ARGS)
 	MemoryContextDelete(batch);
 	values[0] = TimestampTzGetDatum(through);
 	isnull[0] = total == 0;
-	values[1] = Int64GetDatum(total);
-	values[2] = BoolGetDatum(more);
+	values[1] = TimestampTzGetDatum(newest);
+	isnull[1] = none;
+	values[2] = Int64GetDatum(total);
+	values[3] = BoolGetDatum(more);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, isnull)));
 }

@@ -234,10 +234,16 @@ failpat_take_rows(FailpatSource *source, SPITupleTable *rows, uint64 nrows,
 		row->job_isnull = true;
 		if (!outcome_only)
 		{
-			/* one at no time, or at an infinite one, is of now */
+			/*
+			 * One at no time, or at an infinite one, is of now.  So is one
+			 * that a clock has dated ahead: nothing has been judged yet that
+			 * is still to come, and a single one in fifty years would be the
+			 * newest of all until then.
+			 */
 			row->observed_at =
 				isnull[4] ||
-						TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(values[4]))
+						TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(values[4])) ||
+						DatumGetTimestampTz(values[4]) > GetCurrentTimestamp()
 					? TimestampTzGetDatum(GetCurrentStatementStartTimestamp())
 					: values[4];
 			row->job_isnull = isnull[5];

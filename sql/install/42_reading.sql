@@ -90,8 +90,7 @@ BEGIN
     IF isfinite(first_bucket) THEN
         first_bucket := fp_bucket(first_bucket, width, s.bucket_zone);
     END IF;
-    -- not what a clock that is ahead has dated
-    ends := coalesce(until, fp_bucket_end(now(), width, s.bucket_zone));
+    ends := coalesce(until, 'infinity');
     IF isfinite(ends) AND fp_bucket(ends, width, s.bucket_zone) < ends THEN
         ends := fp_bucket_end(ends, width, s.bucket_zone);
     END IF;
@@ -102,16 +101,11 @@ COMMENT ON FUNCTION fp_period(text, timestamptz, timestamptz, interval) IS
 
 CREATE FUNCTION fp_window(source text, since timestamptz, until timestamptz,
                           OUT first_bucket timestamptz, OUT ends timestamptz)
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path FROM CURRENT
-AS $fn$
-#variable_conflict use_variable
-DECLARE
-    s fp_sources := fp_source_named(source);
-BEGIN
-    SELECT p.first_bucket, p.ends INTO first_bucket, ends FROM fp_period(s.source, since, until, s.bucket) p;
-END
-$fn$;
+    LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT p.first_bucket, p.ends
+    FROM fp_source_named(source) s CROSS JOIN LATERAL fp_period(s.source, since, until, s.bucket) p;
+END;
 COMMENT ON FUNCTION fp_window(text, timestamptz, timestamptz) IS
     'the whole time buckets that a period touches, until exclusive; NULL: the source''s window, up to now';
 

@@ -1,10 +1,10 @@
 -- Polling: what is new in a source that no trigger captures (capture mode poll).
 
 CREATE FUNCTION fp_poll_read(source text, since timestamptz, work_ms integer,
-                             OUT through timestamptz, OUT seen bigint, OUT more boolean)
+                             OUT through timestamptz, OUT newest timestamptz, OUT seen bigint, OUT more boolean)
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'failpat_poll_read';
 COMMENT ON FUNCTION fp_poll_read(text, timestamptz, integer) IS
-    'records what a source''s view shows from a time on, in order of observed_at, for about so many milliseconds (0: as few rows as can be); returns how far it came, how many rows that were, and whether there are more';
+    'records what a source''s view shows from a time on, in order of observed_at, for about so many milliseconds (0: as few rows as can be); returns how far it came, the newest of the rows that are not ahead of now, how many they were, and whether there are more';
 REVOKE ALL ON FUNCTION fp_poll_read(text, timestamptz, integer) FROM PUBLIC;
 
 CREATE FUNCTION fp_poll_begin(source text)
@@ -73,7 +73,7 @@ BEGIN
     RETURNING t.watermark INTO mark;
     SELECT * INTO got FROM fp_poll_read(src.source, coalesce(since, mark - src.look_back, '-infinity'), work_ms);
     UPDATE fp_source_state t
-    SET watermark = CASE WHEN got.through IS NULL THEN t.watermark ELSE greatest(t.watermark, least(got.through, now())) END,
+    SET watermark = greatest(t.watermark, got.newest),
         poll_rows = t.poll_rows + got.seen
     WHERE t.source = src.source;
     IF NOT got.more THEN

@@ -100,17 +100,7 @@ CREATE FUNCTION fp_course(trials bigint[], failures bigint[], all_trials bigint[
 COMMENT ON FUNCTION fp_course(bigint[], bigint[], bigint[], bigint[], double precision, double precision, double precision) IS
     'a combination over buckets in order of time: test and risk ratio stratified by bucket, and the evidence that it has not been ratio times as likely to fail since some bucket';
 
--- What a clock that is ahead has dated waits until its time has come.
-CREATE FUNCTION fp_newest_bucket(source text)
-    RETURNS timestamptz
-    LANGUAGE sql STABLE
-BEGIN ATOMIC
-    SELECT max(c.bucket) FROM fp_cubes c WHERE c.source = fp_newest_bucket.source AND c.bucket <= now();
-END;
-COMMENT ON FUNCTION fp_newest_bucket(text) IS 'newest bucket of a source, of those that have begun, in which there are observations';
-REVOKE ALL ON FUNCTION fp_newest_bucket(text) FROM PUBLIC;
-
-CREATE FUNCTION fp_last_failure(source text, conditions jsonb, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity')
+CREATE FUNCTION fp_last_failure(source text, conditions jsonb, since timestamptz DEFAULT '-infinity')
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE
     SET search_path FROM CURRENT
@@ -139,14 +129,14 @@ BEGIN
             equal := equal || jsonb_build_object(c.key, c.value);
         END IF;
     END LOOP;
-    EXECUTE 'SELECT o.observed_at FROM fp_observations o WHERE o.source = $1 AND o.failed AND o.dims @> $2 AND o.observed_at BETWEEN $3 AND $4'
+    EXECUTE 'SELECT o.observed_at FROM fp_observations o WHERE o.source = $1 AND o.failed AND o.dims @> $2 AND o.observed_at >= $3'
             || ranges || ' ORDER BY o.observed_at DESC LIMIT 1'
-        INTO result USING fp_last_failure.source, equal, fp_last_failure.since, fp_last_failure.until;
+        INTO result USING fp_last_failure.source, equal, fp_last_failure.since;
     RETURN result;
 END
 $fn$;
-COMMENT ON FUNCTION fp_last_failure(text, jsonb, timestamptz, timestamptz) IS 'time of the newest failure of a period that meets the conditions';
-REVOKE ALL ON FUNCTION fp_last_failure(text, jsonb, timestamptz, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION fp_last_failure(text, jsonb, timestamptz) IS 'time of the newest failure that meets the conditions';
+REVOKE ALL ON FUNCTION fp_last_failure(text, jsonb, timestamptz) FROM PUBLIC;
 
 -- Buckets that have closed and have not been counted yet: evidence. A bucket
 -- is closed when its time is over and there are observations of a newer one.
@@ -171,7 +161,7 @@ BEGIN
     FOR c IN SELECT x.bucket, x.cube FROM fp_cubes x
              WHERE x.source = src.source AND x.bucket <= fp_count_evidence.through
                AND x.bucket > coalesce((SELECT t.counted_through FROM fp_source_state t WHERE t.source = src.source), '-infinity')
-               AND x.bucket < fp_newest_bucket(src.source)
+               AND x.bucket < (SELECT max(n.bucket) FROM fp_cubes n WHERE n.source = src.source)
                AND x.bucket + src.bucket <= now()
              ORDER BY x.bucket LOOP
         counted := c.bucket;
@@ -358,7 +348,6 @@ DECLARE
     state fp_source_state;
     seen numeric;
     total numeric;
-    newest timestamptz;
     look timestamptz;
 BEGIN
     src := fp_refresh_source(fp_refresh_look.source);
@@ -366,16 +355,15 @@ BEGIN
     IF state.looked_through IS NULL AND NOT coalesce(state.backfill_done, false) THEN
         RETURN 0;
     END IF;
-    newest := fp_newest_bucket(src.source);
     SELECT coalesce(sum(c.observations) FILTER (WHERE c.bucket <= state.looked_through), 0), coalesce(sum(c.observations), 0)
-    INTO seen, total FROM fp_cubes c WHERE c.source = src.source AND c.bucket <= newest;
+    INTO seen, total FROM fp_cubes c WHERE c.source = src.source;
     -- when as much again has come, or a third of a window has passed; not
     -- where the look at everything, which comes next, would see little more
     SELECT x.bucket INTO look
-    FROM (SELECT c.bucket, sum(c.observations) OVER (ORDER BY c.bucket) AS so_far
+    FROM (SELECT c.bucket, sum(c.observations) OVER (ORDER BY c.bucket) AS so_far, max(c.bucket) OVER () AS newest
           FROM fp_cubes c WHERE c.source = src.source) x
     WHERE (state.looked_through IS NULL OR x.bucket > state.looked_through)
-      AND x.bucket < newest AND x.bucket + src.bucket <= now()
+      AND x.bucket < x.newest AND x.bucket + src.bucket <= now()
       AND (x.so_far >= greatest(2 * seen, 500) AND 3 * x.so_far <= 2 * total
            OR x.bucket >= state.looked_through + src.window_length / 3)
     ORDER BY x.bucket LIMIT 1;
@@ -431,7 +419,7 @@ BEGIN
         SELECT x.bucket, w.residual, array_agg(w.id ORDER BY w.id) AS ids, array_agg(w.conditions ORDER BY w.id) AS conds
         FROM fp_cubes x CROSS JOIN wanted w
         LEFT JOIN fp_pattern_buckets b ON b.pattern_id = w.id AND b.residual = w.residual AND b.bucket = x.bucket
-        WHERE x.source = src.source AND x.bucket > start AND x.bucket <= now() AND (b.pattern_id IS NULL OR b.stale)
+        WHERE x.source = src.source AND x.bucket > start AND (b.pattern_id IS NULL OR b.stale)
         GROUP BY x.bucket, w.residual
         ORDER BY x.bucket, w.residual
     LOOP
@@ -455,8 +443,7 @@ BEGIN
     END LOOP;
     -- the day covers what clocks put back do to a bucket
     UPDATE failure_patterns f
-    SET last_occurrence = fp_last_failure(src.source, f.conditions, n.bucket - interval '1 day',
-                                          fp_bucket_end(n.bucket, src.bucket, src.bucket_zone))
+    SET last_occurrence = fp_last_failure(src.source, f.conditions, n.bucket - interval '1 day')
     FROM (SELECT b.pattern_id, max(b.bucket) AS bucket FROM fp_pattern_buckets b
           WHERE NOT b.residual AND b.failures > 0 AND changed ? b.pattern_id::text GROUP BY b.pattern_id) n
     WHERE f.id = n.pattern_id AND n.bucket = (changed ->> f.id::text)::timestamptz;
@@ -482,7 +469,7 @@ DECLARE
     rest record;
 BEGIN
     SELECT * INTO src FROM fp_sources s WHERE s.source = fp_judge.source;
-    newest := fp_newest_bucket(src.source);
+    SELECT max(c.bucket) INTO newest FROM fp_cubes c WHERE c.source = src.source;
     FOR p IN
         SELECT f.id, f.status, f.conditions, e.inflation, e.resolved_through, f.id = ANY (found_ids) AS found,
             greatest(f.rr_lower, src.min_risk_ratio, 1.01) AS elevated, n.*, r.res_trials, r.res_failures, r.res_all_trials, r.res_all_failures,
@@ -560,7 +547,7 @@ BEGIN
           FROM failure_patterns p
           LEFT JOIN (SELECT extract(epoch FROM max(c.bucket) + src.bucket - min(c.bucket)) / 604800.0::float8 AS weeks
                      FROM fp_cubes c
-                     WHERE c.source = src.source AND c.bucket > now() - src.bucket - src.window_length AND c.bucket <= now()) w ON p.status <> 'inactive'
+                     WHERE c.source = src.source AND c.bucket > now() - src.bucket - src.window_length) w ON p.status <> 'inactive'
           CROSS JOIN LATERAL (SELECT CASE WHEN p.risk_ratio = 'Infinity' THEN 0 WHEN p.risk_ratio > 0 THEN p.failure_rate / p.risk_ratio
                                   ELSE p.baseline_rate END AS rest) r
           WHERE p.source = src.source AND p.conditions IS NOT NULL) x
@@ -585,7 +572,7 @@ BEGIN ATOMIC
     FROM fp_sources s JOIN fp_source_state t ON t.source = s.source
     CROSS JOIN LATERAL (
         SELECT string_agg(extract(epoch FROM x.bucket) || ':' || extract(epoch FROM x.refreshed_at), ',' ORDER BY x.bucket) AS seen
-        FROM fp_cubes x WHERE x.source = s.source AND x.bucket > now() - s.bucket - s.window_length AND x.bucket <= now()) c
+        FROM fp_cubes x WHERE x.source = s.source AND x.bucket > now() - s.bucket - s.window_length) c
     CROSS JOIN LATERAL (
         SELECT coalesce(array_agg(p.id ORDER BY p.id), '{}') AS ids, string_agg(p.id || ':' || p.conditions, ',' ORDER BY p.id) AS found
         FROM failure_patterns p JOIN fp_evidence e ON e.pattern_id = p.id
@@ -607,7 +594,7 @@ DECLARE
     seen text;
 BEGIN
     PERFORM fp_refresh_lock(fp_refresh_patterns.source, true);
-    newest := fp_newest_bucket(fp_refresh_patterns.source);
+    SELECT max(c.bucket) INTO newest FROM fp_cubes c WHERE c.source = fp_refresh_patterns.source;
     IF newest IS NULL THEN
         found_ids := '{}';
     ELSE

@@ -111,7 +111,7 @@ BEGIN
             SELECT l.level, n.number >> l.level AS number, count(*)::integer AS buckets,
                    min(n.bucket) AS first_bucket, max(n.bucket) AS last_bucket
             FROM numbers n CROSS JOIN generate_series(1, 6) l (level)
-            WHERE n.number >> l.level < (SELECT max(x.number) FROM numbers x WHERE x.bucket <= now()) >> l.level
+            WHERE n.number >> l.level < (SELECT max(x.number) FROM numbers x) >> l.level
             GROUP BY 1, 2
         )
         SELECT k.*, count(*) OVER () AS lacking FROM blocks k

@@ -389,7 +389,7 @@ BEGIN
         'CREATE MATERIALIZED VIEW %1$I.fp_dashboard_buckets AS
          SELECT c.bucket, t.trials, t.failures, t.rate, t.lower, t.upper
          FROM fp_cubes c CROSS JOIN LATERAL fp_totals(c.cube) t
-         WHERE c.source = %2$L AND c.bucket <= now()', schema, s.source);
+         WHERE c.source = %2$L', schema, s.source);
     EXECUTE format('CREATE UNIQUE INDEX ON %I.fp_dashboard_buckets (bucket)', schema);
 END
 $fn$;

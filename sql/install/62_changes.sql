@@ -725,7 +725,7 @@ BEGIN
                                OR last_time > clock_timestamp() - interval '1 minute') THEN
         RETURN 0;
     END IF;
-    recent := fp_newest_bucket(s.source) - 14 * s.bucket;
+    SELECT max(c.bucket) - 14 * s.bucket INTO recent FROM fp_cubes c WHERE c.source = s.source;
     FOR r IN
         WITH c AS MATERIALIZED (
             SELECT x.* FROM fp_changes(s.source, bucket => s.bucket, all_dimensions => true) x

@@ -51,7 +51,7 @@ BEGIN ATOMIC
         'bucket_days', extract(epoch FROM s.bucket)::double precision / 86400,
         'window_days', extract(epoch FROM s.window_length)::double precision / 86400,
         'first', (SELECT fp_rfc3339(min(c.bucket)) FROM fp_cubes c WHERE c.source = s.source),
-        'last', (SELECT fp_rfc3339(max(c.bucket)) FROM fp_cubes c WHERE c.source = s.source AND c.bucket <= now()),
+        'last', (SELECT fp_rfc3339(max(c.bucket)) FROM fp_cubes c WHERE c.source = s.source),
         'checks', coalesce((SELECT jsonb_agg(k."check" ORDER BY k."check" COLLATE "C")
                             FROM fp_cube_checks(fp_window_cube(s.source, w.first_bucket, w.ends, '{}',
                                  ARRAY(SELECT d.name::text FROM fp_dimensions d WHERE d.source = s.source

@@ -58,8 +58,10 @@ DELETE FROM scene_type_qa_overrides;
 INSERT INTO qa_thresholds (project_id, check_type, warn_threshold, fail_threshold, created_at) VALUES (1, 'artifacts', 0.9, 0.6, now() - interval '1 day');
 -- from a dump: known, no edit
 SET check_function_bodies = off;
+SET row_security = off;
 INSERT INTO qa_thresholds (project_id, check_type, warn_threshold, fail_threshold) VALUES (1, 'likeness_drift', 0.9, 0.7);
 RESET check_function_bodies;
+RESET row_security;
 RESET ROLE;
 
 SELECT results_eq($$ SELECT label, scope FROM events WHERE kind = 'workflow' $$,

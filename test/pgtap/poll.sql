@@ -55,9 +55,9 @@ INSERT INTO plat.runs VALUES (1001, clock_timestamp(), false, 'T1', NULL), (1002
     (1003, clock_timestamp() - interval '1 hour', true, 'T3', 'o');
 CALL fp.fp_poll('runs');
 SELECT is(seen(), '1001 f {} T1, 1003 t {} T3 o', 'what is new is read, what is not judged yet is not');
-SELECT is(status(), '3 00:00:00 1', 'the watermark is at the newest row, and the bucket is marked');
+SELECT is(status(), '3 00:00:00 ' || (SELECT count(DISTINCT fp.fp_bucket(at, '1 day')) FROM plat.runs WHERE id IN (1001, 1003)), 'the watermark is at the newest row, and its bucket is marked (two in the first hour of a day)');
 CALL fp.fp_poll();
-SELECT is(status(), '3 00:00:00 1', 'a second poll reads what it looks back on, and changes nothing');
+SELECT is(status(), '3 00:00:00 ' || (SELECT count(DISTINCT fp.fp_bucket(at, '1 day')) FROM plat.runs WHERE id IN (1001, 1003)), 'a second poll reads what it looks back on, and changes nothing');
 
 UPDATE plat.runs SET failed = true, tool = 'T9', oven = 'p', bad = '{b,a,b}' WHERE id = 1001;
 UPDATE plat.runs SET failed = true WHERE id = 1002;
@@ -86,6 +86,15 @@ UPDATE fp.fp_sources SET look_back = '12 days';
 CALL fp.fp_poll('runs');
 SELECT is((SELECT failed FROM fp.fp_observations WHERE obs_key = '20'), false, 'so does a longer look-back');
 UPDATE fp.fp_sources SET look_back = '0';
+
+-- What is dated ahead leaves the watermark at the newest row that is not.
+CREATE TEMP TABLE mark AS SELECT watermark FROM fp.fp_status();
+INSERT INTO plat.runs VALUES (1016, now() + interval '50 years', false, 'T1', 'o');
+CALL fp.fp_poll('runs');
+SELECT is((SELECT watermark FROM fp.fp_status()), (SELECT watermark FROM mark), 'a row that is dated ahead is not the newest: what is late is still read');
+SELECT is((SELECT observed_at <= now() FROM fp.fp_observations WHERE obs_key = '1016'), true, 'it was observed when it was read');
+DELETE FROM plat.runs WHERE id = 1016;
+DELETE FROM fp.fp_observations WHERE obs_key = '1016';
 
 -- Times that are not: ahead of ours, without an end, none at all.
 INSERT INTO plat.runs VALUES (1010, now() + interval '1 year', false, 'T1', 'o'), (1011, 'infinity', false, 'T1', 'o'),

@@ -9,7 +9,7 @@
 SET client_min_messages = warning;
 CREATE EXTENSION failpat;
 SET search_path = public, tap;
-SELECT plan(22);
+SELECT plan(23);
 CREATE TABLE gates (id bigint PRIMARY KEY, tool text, failed boolean, at timestamptz);
 CREATE VIEW seen AS SELECT id AS source_key, id AS obs_key, at AS observed_at, failed, '{}'::text[] AS failed_checks, tool FROM gates;
 SELECT fp_attach('gates', 'seen', '{"public.gates": "id"}', refresh => 'manual', window_length => '3650 days') \g /dev/null
@@ -91,9 +91,10 @@ SELECT is((SELECT count(*) FROM fp_pending WHERE source_key LIKE 'later%'), 300:
 -- A time that is none does not stop a source's refreshes.
 DELETE FROM fp_pending;
 CALL fp_refresh('gates');
-INSERT INTO gates VALUES (9100, 'T1', true, 'infinity'), (9101, 'T1', true, '-infinity'), (9102, 'T1', true, NULL);
+INSERT INTO gates VALUES (9100, 'T1', true, 'infinity'), (9101, 'T1', true, '-infinity'), (9102, 'T1', true, NULL), (9103, 'T1', true, '290000-01-01'), (9104, 'T1', true, now() + interval '1 hour');
 CALL fp_refresh('gates');
-SELECT is((SELECT count(*) FROM fp_observations WHERE obs_key IN ('9100', '9101', '9102') AND now() - observed_at BETWEEN '0' AND '1 hour'), 3::bigint,
-          'what was observed at no time, or an infinite one, was observed when it was captured');
+SELECT is((SELECT count(*) FROM fp_observations WHERE obs_key IN ('9100', '9101', '9102', '9103', '9104') AND now() - observed_at BETWEEN '0' AND '1 hour'), 5::bigint,
+          'what was observed at no time, an infinite one or one to come, was observed when it was captured');
+SELECT lives_ok($$ SELECT * FROM fp_trend(source => 'gates') $$, 'so that a trend does not reach until then');
 SELECT is((SELECT error FROM fp_status()), NULL, 'and is refreshed');
 SELECT * FROM finish();
