@@ -212,6 +212,9 @@ int
 failpat_take_rows(FailpatSource *source, SPITupleTable *rows, uint64 nrows,
 				  bool outcome_only, FailpatSeen *seen, int n)
 {
+	/* not the statement's: it may be a CALL or a COPY of hours */
+	TimestampTz now = GetCurrentTimestamp();
+
 	check_columns(source, rows->tupdesc);
 	for (uint64 i = 0; i < nrows; i++)
 	{
@@ -243,8 +246,8 @@ failpat_take_rows(FailpatSource *source, SPITupleTable *rows, uint64 nrows,
 			row->observed_at =
 				isnull[4] ||
 						TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(values[4])) ||
-						DatumGetTimestampTz(values[4]) > GetCurrentTimestamp()
-					? TimestampTzGetDatum(GetCurrentStatementStartTimestamp())
+						DatumGetTimestampTz(values[4]) > now
+					? TimestampTzGetDatum(now)
 					: values[4];
 			row->job_isnull = isnull[5];
 			row->job = isnull[5] ? (Datum) 0 : values[5];

@@ -88,7 +88,7 @@ COMMENT ON COLUMN fp_source_state.backfill_rows IS 'rows of the view that it has
 COMMENT ON COLUMN fp_source_state.backfill_size IS 'rows that the view had when it began';
 COMMENT ON COLUMN fp_source_state.captured_at IS 'newest capture that a refresh has seen';
 COMMENT ON COLUMN fp_source_state.watermark IS
-    'observed_at of the newest row that a poll has seen, or when the source was attached to be polled; polls begin look_back before it, and where it is NULL with the oldest row';
+    'observed_at of the newest row, of those not dated ahead, that a poll has seen, or when the source was attached to be polled; polls begin look_back before it, and where it is NULL with the oldest row';
 COMMENT ON COLUMN fp_source_state.poll_started_at IS 'when the last poll began';
 COMMENT ON COLUMN fp_source_state.polled_at IS 'when the last poll ended that saw all there was';
 COMMENT ON COLUMN fp_source_state.poll_ms IS 'how long that poll took, in milliseconds';

@@ -290,8 +290,24 @@ AS $fn$
 #variable_conflict use_column
 DECLARE
     marked bigint;
+    late timestamptz;
 BEGIN
     PERFORM fp_refresh_lock(fp_rebuild.source, true);
+    late := clock_timestamp();
+    -- where this server's own clock has been ahead: what it dated so is of now
+    UPDATE fp_observations o SET observed_at = late WHERE o.source = fp_rebuild.source AND o.observed_at > late;
+    UPDATE fp_source_state t
+    SET watermark = CASE WHEN t.watermark > late THEN late ELSE t.watermark END,
+        counted_through = CASE WHEN t.counted_through > late THEN late ELSE t.counted_through END,
+        looked_through = CASE WHEN t.looked_through > late THEN late ELSE t.looked_through END
+    WHERE t.source = fp_rebuild.source;
+    UPDATE fp_evidence e
+    SET promoted_through = CASE WHEN e.promoted_through > late THEN late ELSE e.promoted_through END,
+        next_after = CASE WHEN e.next_after > late THEN late ELSE e.next_after END,
+        resolved_through = CASE WHEN e.resolved_through > late THEN late ELSE e.resolved_through END
+    FROM failure_patterns f
+    WHERE f.id = e.pattern_id AND f.source = fp_rebuild.source
+      AND greatest(e.promoted_through, e.next_after, e.resolved_through) > late;
     DELETE FROM fp_spans x WHERE x.source = fp_rebuild.source;
     DELETE FROM fp_cubes c WHERE c.source = fp_rebuild.source;
     DELETE FROM fp_pattern_buckets l USING failure_patterns f
@@ -308,7 +324,7 @@ BEGIN
 END
 $fn$;
 COMMENT ON FUNCTION fp_rebuild(text) IS
-    'throws the cubes of a source away and has the next refresh count all its observations again; needed after its bucket or dimensions changed';
+    'throws the cubes of a source away and has the next refresh count all its observations again; needed after its bucket or dimensions changed, or where this server''s clock has been ahead: what it dated ahead of now is of now then';
 REVOKE ALL ON FUNCTION fp_rebuild(text) FROM PUBLIC;
 
 CREATE FUNCTION fp_forget(source text)

@@ -49,7 +49,8 @@ COMMENT ON FUNCTION fp_poll_error(text, text) IS 'notes and warns of an error of
 REVOKE ALL ON FUNCTION fp_poll_error(text, text) FROM PUBLIC;
 
 -- A row may come late, so a poll begins look_back before the newest row that
--- one has seen. Clocks of other servers may be ahead: the mark never is.
+-- one has seen. Clocks of other servers may be ahead of ours: what they date so
+-- does not move the mark.
 CREATE FUNCTION fp_refresh_poll(source text, since timestamptz DEFAULT NULL, work_ms integer DEFAULT 1000)
     RETURNS timestamptz
     LANGUAGE plpgsql

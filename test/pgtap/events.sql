@@ -11,7 +11,7 @@ CREATE EXTENSION failpat SCHEMA "Fail ""Pat"" ü";
 \set naming avatar
 \i test/fixtures/prd49.sql
 SET search_path = public, tap;
-SELECT plan(26);
+SELECT plan(27);
 
 INSERT INTO projects (name) VALUES ('Glass Harbour');
 INSERT INTO avatars (project_id, name) VALUES (1, 'Ada');
@@ -60,8 +60,10 @@ INSERT INTO qa_thresholds (project_id, check_type, warn_threshold, fail_threshol
 SET check_function_bodies = off;
 SET row_security = off;
 INSERT INTO qa_thresholds (project_id, check_type, warn_threshold, fail_threshold) VALUES (1, 'likeness_drift', 0.9, 0.7);
-RESET check_function_bodies;
 RESET row_security;
+-- by somebody who has switched off one of the two
+INSERT INTO qa_thresholds (project_id, check_type, warn_threshold, fail_threshold) VALUES (1, 'flicker', 0.9, 0.3);
+RESET check_function_bodies;
 RESET ROLE;
 
 SELECT results_eq($$ SELECT label, scope FROM events WHERE kind = 'workflow' $$,
@@ -70,7 +72,7 @@ SELECT results_eq($$ SELECT label, scope ->> 'lora', scope ->> 'model', details 
     $$ VALUES ('LoRA lux version 2', '2', NULL, 'INSERT'), ('Model base version 1', NULL, '3', 'INSERT'), ('Model base version 1', NULL, '3', 'UPDATE') $$,
     'new assets, and one replaced; not its description');
 CREATE TEMP VIEW edits AS SELECT row_number() OVER (ORDER BY id) AS n, label, scope, "check", effect, details FROM events WHERE kind = 'threshold';
-SELECT is((SELECT count(*) FROM edits), 12::bigint, 'edits of thresholds, of those that judge; not what a dump brings');
+SELECT is((SELECT count(*) FROM edits), 13::bigint, 'edits of thresholds, of those that judge; not what a dump brings');
 SELECT results_eq($$ SELECT label, "check", effect FROM edits WHERE n = 1 $$,
     $$ VALUES ('Threshold edited: face_confidence fails below 0.5 instead of 0.4', 'face_confidence', 1::smallint) $$, 'a stricter one');
 SELECT results_eq($$ SELECT label, "check", effect FROM edits WHERE n = 2 $$,
@@ -87,6 +89,7 @@ SELECT results_eq($$ SELECT label, scope FROM edits WHERE n = 7 $$,
 SELECT results_eq($$ SELECT effect, scope, "check" FROM edits WHERE n IN (8, 9) $$,
     $$ VALUES (NULL::smallint, '{"scene_type": "1"}'::jsonb, 'motion'), (1::smallint, '{"scene_type": "1"}', 'motion') $$, 'thresholds of its own');
 SELECT is((SELECT label FROM edits WHERE n = 12), 'Threshold edited: artifacts fails below 0.6 instead of the default (project 1)', 'dated back');
+SELECT matches((SELECT label FROM edits WHERE n = 13), '^Threshold edited: flicker ', 'one setting alone is no dump');
 
 -- in nobody's way
 ALTER TABLE "Fail ""Pat"" ü".fp_events ADD CONSTRAINT broken CHECK (kind <> 'threshold') NOT VALID;
@@ -94,7 +97,7 @@ SET client_min_messages = error;
 SELECT lives_ok($$ UPDATE qa_thresholds SET fail_threshold = 0.45 WHERE check_type = 'face_confidence' $$, 'a failpat that is broken refuses no edit');
 SET client_min_messages = warning;
 SELECT is((SELECT fail_threshold FROM qa_thresholds WHERE check_type = 'face_confidence'), 0.45::float8, 'which is made');
-SELECT is((SELECT count(*) FROM edits), 12::bigint, 'and not recorded');
+SELECT is((SELECT count(*) FROM edits), 13::bigint, 'and not recorded');
 ALTER TABLE "Fail ""Pat"" ü".fp_events DROP CONSTRAINT broken;
 
 -- The whole way: a threshold is edited, the rate rises, and that is said.

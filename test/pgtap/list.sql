@@ -10,7 +10,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA failpat;
 CREATE EXTENSION failpat SCHEMA failpat;
 SET LOCAL search_path = failpat, public, tap;
-SELECT plan(69);
+SELECT plan(79);
 
 -- Days are counted from the newest complete one, day 0, back: -1, -2, ...
 CREATE TABLE runs (
@@ -306,6 +306,32 @@ SELECT bag_eq(format('SELECT * FROM found(%L)', 'h' || i || '_step'), format('SE
 FROM generate_series(1, 6) i;
 SELECT cmp_ok((SELECT count(*) FROM generate_series(1, 6) i, found('h' || i || '_full')), '>', 3::bigint, '... and not an empty one');
 SELECT is_empty($$SELECT source, identity FROM ids GROUP BY 1, 2 HAVING count(DISTINCT (id, first_detected_at)) > 1$$, 'no pattern ever changed its id or its first detection');
+
+-- This server's own clock was far ahead, and was put back: fp_rebuild puts back
+-- what it has dated.
+SELECT setseed(0.2);
+SELECT watch('ahead');
+INSERT INTO runs (what, day, failed, w, lora, ch, pos) VALUES ('ahead', 20000, true, '1', '{3}', '2', 5);
+SELECT work('ahead', -60, -1, 150, $$l = '3' AND ch = '2'$$, 0.6);
+SELECT refresh('ahead');
+UPDATE fp_source_state SET watermark = day_start(20000) WHERE source = 'ahead';
+UPDATE fp_evidence e SET promoted_through = day_start(20000), next_after = day_start(20000), resolved_through = day_start(20000)
+FROM failure_patterns f WHERE f.id = e.pattern_id AND f.source = 'ahead';
+SELECT cmp_ok((SELECT count(*) FROM fp_trend(source => 'ahead')), '>', 10000::bigint, 'a trend reaches into the far future');
+SELECT is((SELECT looked_through FROM fp_source_state WHERE source = 'ahead'), day_start(20000), 'into which looks have seen');
+SELECT fp_rebuild('ahead');
+SELECT fp_refresh_now('ahead');
+SELECT is(errors(), NULL, 'no errors');
+SELECT is((SELECT count(*) FROM fp_source_state WHERE source = 'ahead' AND greatest(watermark, looked_through, counted_through) < day_start(2)), 1::bigint, 'rebuilt, it has looked up to now');
+SELECT cmp_ok((SELECT count(*) FROM failure_patterns WHERE source = 'ahead'), '>', 0::bigint, '... and has patterns');
+SELECT is_empty($$SELECT f.id FROM failure_patterns f JOIN fp_evidence e ON e.pattern_id = f.id
+                  WHERE f.source = 'ahead' AND greatest(e.promoted_through, e.next_after, e.resolved_through, f.last_occurrence) >= day_start(2)$$,
+    '... of which nothing is still to come');
+SELECT is_empty($$SELECT c.bucket FROM fp_cubes c WHERE c.source = 'ahead' AND c.bucket > now()$$, '... nor is anything counted');
+SELECT is((SELECT row(sum(t.trials), sum(t.failures))::text FROM fp_cubes c, fp_totals(c.cube) t WHERE c.source = 'ahead'),
+    (SELECT row(count(*), count(*) FILTER (WHERE failed))::text FROM runs WHERE what = 'ahead'), '... and each observation is, once');
+SELECT is((SELECT count(*) FROM fp_observations WHERE source = 'ahead' AND observed_at > day_start(2)), 0::bigint, '... as of now');
+SELECT cmp_ok((SELECT count(*) FROM fp_trend(source => 'ahead')), '<', 200::bigint, '... which a trend reaches to');
 SELECT throws_like('SELECT fp_look(NULL, NULL, NULL)', 'there is no source NULL%', 'a look at nothing says so');
 SELECT * FROM finish();
 ROLLBACK;

@@ -91,8 +91,31 @@ UPDATE fp.fp_sources SET look_back = '0';
 CREATE TEMP TABLE mark AS SELECT watermark FROM fp.fp_status();
 INSERT INTO plat.runs VALUES (1016, now() + interval '50 years', false, 'T1', 'o');
 CALL fp.fp_poll('runs');
-SELECT is((SELECT watermark FROM fp.fp_status()), (SELECT watermark FROM mark), 'a row that is dated ahead is not the newest: what is late is still read');
-SELECT is((SELECT observed_at <= now() FROM fp.fp_observations WHERE obs_key = '1016'), true, 'it was observed when it was read');
+SELECT is((SELECT watermark FROM fp.fp_status()), (SELECT watermark FROM mark), 'a row that is dated ahead is not the newest');
+INSERT INTO plat.runs SELECT 1017, watermark + interval '1 microsecond', false, 'T1', 'o' FROM mark;
+CALL fp.fp_poll('runs');
+SELECT is((SELECT observed_at FROM fp.fp_observations WHERE obs_key = '1017'), (SELECT watermark + interval '1 microsecond' FROM mark), 'so that what comes after that one is read');
+SELECT is((SELECT observed_at <= now() FROM fp.fp_observations WHERE obs_key = '1016'), true, 'the one ahead was observed when it was read');
+CREATE TEMP TABLE first_read AS SELECT observed_at FROM fp.fp_observations WHERE obs_key = '1016';
+UPDATE plat.runs SET failed = true WHERE id = 1016;
+DELETE FROM plat.runs WHERE id = 1017;
+UPDATE fp.fp_source_state SET watermark = now() - interval '1 microsecond';
+CREATE TEMP TABLE alone AS SELECT watermark FROM fp.fp_status();
+CALL fp.fp_poll('runs');
+SELECT is((SELECT row(observed_at, failed)::text FROM fp.fp_observations WHERE obs_key = '1016'), (SELECT row(observed_at, true)::text FROM first_read),
+          'and stays there with a new outcome');
+SELECT is((SELECT row(watermark, poll_rows)::text FROM fp.fp_status()), (SELECT row(watermark, 1)::text FROM alone), 'a poll that reads nothing else leaves the watermark');
+DELETE FROM fp.fp_observations WHERE obs_key IN ('1016', '1017');
+BEGIN;
+-- one statement, which may take hours
+DO $$ BEGIN
+    PERFORM pg_sleep(0.05);
+    PERFORM fp.fp_poll_read('runs', clock_timestamp(), 1000);
+END $$;
+SELECT is((SELECT observed_at > now() + interval '50 milliseconds' FROM fp.fp_observations WHERE obs_key = '1016'), true, 'when it was read, not when the statement began');
+ROLLBACK;
+CALL fp.fp_backfill('runs', restart => true);
+SELECT is((SELECT observed_at BETWEEN now() - interval '1 minute' AND now() FROM fp.fp_observations WHERE obs_key = '1016'), true, 'so it is in a backfill');
 DELETE FROM plat.runs WHERE id = 1016;
 DELETE FROM fp.fp_observations WHERE obs_key = '1016';
 

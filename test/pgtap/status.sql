@@ -39,6 +39,9 @@ SELECT cmp_ok(rows_read('fp_observations', 'SELECT count(*) FROM fp_status()'), 
 INSERT INTO gates SELECT g, 'T1', true, timestamptz '2026-05-03 12:00+00' FROM generate_series(8001, 8050) g;
 UPDATE gates SET failed = NOT failed WHERE id BETWEEN 1 AND 3;
 INSERT INTO gates VALUES (9000, 'T1', false, '2030-01-01'), (9001, 'T1', true, '2027-01-01'), (9002, 'T1', true, '2025-01-01');
+-- as where this server's own clock has been ahead
+UPDATE fp_observations SET observed_at = '2030-01-01' WHERE obs_key = '9000';
+INSERT INTO fp_dirty (source, bucket, at) VALUES ('gates', '2030-01-01', now());
 SELECT is(wrong(), NULL, 'written, not refreshed');
 SELECT cmp_ok(rows_read('fp_observations', 'SELECT count(*) FROM fp_status()'), '<=', 4000::bigint, 'which reads the buckets that were written to');
 DELETE FROM gates WHERE id IN (4, 8002);
