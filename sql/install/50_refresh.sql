@@ -298,8 +298,7 @@ BEGIN
     UPDATE fp_observations o SET observed_at = late WHERE o.source = fp_rebuild.source AND o.observed_at > late;
     UPDATE fp_source_state t
     SET watermark = CASE WHEN t.watermark > late THEN late ELSE t.watermark END,
-        counted_through = CASE WHEN t.counted_through > late THEN late ELSE t.counted_through END,
-        looked_through = CASE WHEN t.looked_through > late THEN late ELSE t.looked_through END
+        counted_through = CASE WHEN t.counted_through > late THEN late ELSE t.counted_through END
     WHERE t.source = fp_rebuild.source;
     UPDATE fp_evidence e
     SET promoted_through = CASE WHEN e.promoted_through > late THEN late ELSE e.promoted_through END,

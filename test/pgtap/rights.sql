@@ -99,7 +99,7 @@ SELECT is((SELECT string_agg(proname || CASE WHEN oid IN (SELECT typreceive FROM
           'fp_row_index_accum: aggregate, fp_row_index_final: aggregate', 'what takes or gives internal belongs to an aggregate, or reads a type');
 SELECT is((SELECT string_agg(proc, ', ') FROM ours WHERE prorettype = 'internal'::regtype AND NOT 'internal'::regtype = ANY (proargtypes)), NULL,
           'none makes internal of something else');
--- Servers from November 2026 on (15.20) find no function for such a NULL, those before have no way to read it.
+-- Later servers (15.20, 18.6) find no function for such a NULL, earlier ones (15.18) have no way to read it.
 SELECT throws_matching(format('SELECT fp.%s(%s)', proname,
                               (SELECT string_agg('NULL' || CASE WHEN t <> 'internal'::regtype THEN '::' || format_type(t, NULL) ELSE '' END, ', ' ORDER BY n)
                                FROM unnest(proargtypes::oid[]) WITH ORDINALITY AS a (t, n))),
